@@ -1,0 +1,55 @@
+/* command: a command line with placeholders. Parsed once with the study (every placeholder is resolved and
+ * checked then); rendered for each attempt. Splitting happens before substitution, so a value can hold any
+ * byte without being interpreted. */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+#include "arena.h"
+#include "fault.h"
+#include "space.h"
+
+#include <stdint.h>
+
+struct command_word;
+struct command {
+	const struct command_word *words;
+	uint32_t nwords;
+};
+
+struct study;
+struct study_phase;
+
+/* What {PHASE.dir} and friends stand for in one unit. Filled by the scheduler's plan. */
+struct command_parent {
+	const char *const *dirs; /* one for each parent unit in fold order */
+	uint32_t ndirs;
+	double value;     /* trial value of the ancestor; NaN when it has none */
+	double best_step; /* mean over folds, NaN when it has none */
+};
+
+struct command_context {
+	const struct study *study;
+	const struct study_phase *phase;
+	struct scope scope;
+	const struct command_parent *parents; /* by phase index; ndirs = 0 where the phase is no ancestor */
+	uint64_t trial, unit;
+	uint32_t attempt;
+	uint64_t seed; /* of this unit: study seed and key only; < 2^31 so that every program can take it */
+	int32_t fold, outer_fold; /* -1 as the study language says */
+	const char *dir;          /* "" when none is made */
+};
+
+/* The argument vector of one attempt, NULL-terminated, in `a`. Fails (FAULT_STUDY) only on what cannot be
+ * checked before: an inactive parameter or missing value without fallback, or a size beyond what a process
+ * may be given. */
+int command_render(struct arena *a, const struct command *c, const struct command_context *x,
+                   const char ***argv, struct fault *f);
+/* {params}: JSON object of own and inherited parameters. Inherited names that collide with a nearer one
+ * appear as "phase.name". Numbers as numbers, choices that are numbers too, other choices as strings;
+ * inactive ones left out. */
+const char *command_params_json(struct arena *a, const struct study *s, const struct study_phase *p,
+                                const struct scope *scope, bool own_only);
+/* One line for people: words quoted as a shell would need them. */
+const char *command_line(struct arena *a, const char *const *argv);
+
+#endif

@@ -1,0 +1,225 @@
+/* sched: what is true (trials, units, attempts) and what to do next. Pure: no MPI, process, disk, clock.
+ *
+ * One call, sched_step(event), turns an event into actions. Every change of what is true is a record;
+ * sched_apply(record) is the only code that changes it, used by the step itself and by replay, so a resumed
+ * run cannot drift from a live one. Time and randomness are fields of events.
+ *
+ * Numbers: trials and units count from 1 (0 is none) in the order of their creation; the units of one trial
+ * are consecutive, in fold order. A group is one combination of parent trials for one child phase (or, with
+ * `trials: N total`, all combinations of that phase and outer fold): what a search proposes trials for. */
+#ifndef SCHED_H
+#define SCHED_H
+
+#include "arena.h"
+#include "command.h"
+#include "rng.h"
+#include "study.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define UNIT_STATES(X)                                                                                       \
+	X(WAITING, "waiting")                                                                                \
+	X(READY, "ready")                                                                                    \
+	X(RUNNING, "running")                                                                                \
+	X(PAUSED, "paused")                                                                                  \
+	X(DONE, "done")                                                                                      \
+	X(FAILED, "failed")                                                                                  \
+	X(BLOCKED, "blocked")                                                                                \
+	X(PRUNED, "pruned")                                                                                  \
+	X(CANCELLED, "cancelled")                                                                            \
+	X(HELD, "held")
+enum unit_state {
+#define X(name, text) UNIT_##name,
+	UNIT_STATES(X)
+#undef X
+	    UNIT_STATE_COUNT
+};
+const char *unit_state_text(enum unit_state s);
+
+/* ---- events ---------------------------------------------------------------------------- */
+enum event_kind {
+	EVENT_TICK,        /* time passed; also starts things after a replay */
+	EVENT_WORKER_UP,   /* worker */
+	EVENT_WORKER_LOST, /* worker */
+	EVENT_PROPOSED,    /* group, parent, values: one new trial (answer to ACTION_WANT) */
+	EVENT_EXHAUSTED,   /* group, text: the search can find no (further) point there */
+	EVENT_STARTED,     /* worker, unit, lease */
+	EVENT_FINISHED,    /* worker, unit, lease, result */
+	EVENT_RECALLED,    /* worker, unit, lease: never started, handed back */
+	EVENT_STOP         /* end the run: running attempts are cancelled (they end as `requeue`) */
+};
+
+/* How an attempt ended, as the worker saw it. */
+struct attempt_result {
+	enum reason reason; /* REASON_NONE: exit 0 (the metric is judged by the scheduler) */
+	int32_t exit_code;  /* -1: did not exit */
+	int32_t signal;     /* 0: none */
+	bool requeue;       /* exit 75 */
+	bool new_step;      /* reported a step it had not reported before in this attempt's predecessors */
+	bool has_value;     /* the objective metric was reported (over all attempts since the last reset) */
+	double last, best;  /* objective: last reported, best reported; may be NaN or infinite */
+	double best_step;   /* step of best; NaN when no step was given */
+};
+
+struct event {
+	enum event_kind kind;
+	int64_t now_ms;       /* any monotonic origin; never decreases */
+	uint32_t worker;      /* small number chosen by the caller (the rank); < SCHED_MAX_WORKERS */
+	uint32_t cpus, gpus;  /* WORKER_UP: capacity */
+	int64_t memory_bytes; /* WORKER_UP: 0 unknown */
+	uint32_t unit, lease;
+	uint32_t group;
+	uint32_t parent; /* PROPOSED: index of the parent combination inside a `total` group, else 0 */
+	const struct value *values; /* PROPOSED: own values, copied */
+	struct attempt_result result;
+	const char *text;
+};
+enum { SCHED_MAX_WORKERS = 1 << 16 };
+
+/* ---- records: facts, in order ------------------------------------------------------------ */
+enum record_kind { RECORD_TRIAL, RECORD_UNIT, RECORD_BEGIN, RECORD_END, RECORD_UNBEGIN, RECORD_PICK };
+
+/* The whole state of a unit that must survive: the last RECORD_UNIT of each unit is enough. */
+struct unit_fact {
+	enum unit_state state;
+	enum reason reason;     /* why failed; of the last attempt that did not succeed */
+	uint32_t cause;         /* BLOCKED: the unit that failed or was cancelled, 0: none */
+	uint32_t attempts;      /* begun */
+	uint32_t failures;      /* attempts that count against retries */
+	uint32_t losses;        /* lost */
+	uint32_t idle_requeues; /* exit 75 in a row without a new step */
+	double value;           /* objective by the phase's report rule; NaN: none */
+	double best_step;       /* NaN: none */
+};
+
+struct record {
+	enum record_kind kind;
+	uint32_t trial, unit, attempt, worker;
+	/* TRIAL */
+	uint32_t phase;
+	int32_t outer;
+	uint32_t k;
+	struct key128 key;
+	const uint32_t *parents; /* trial numbers */
+	uint32_t nparents;
+	const struct value *values; /* own values, phase's nparams */
+	/* UNIT (also set in END: the unit's fact after it) */
+	struct unit_fact fact;
+	/* END */
+	struct attempt_result result;
+	/* PICK: `trial` won among phase `phase`, outer fold `outer`, for child phase `child_phase`; `rank`
+	 * counts from 0 inside `bucket` (best N per ..). One pick is several consecutive records, the last
+	 * has `last` set. */
+	uint32_t child_phase, bucket, rank;
+	double value;
+	bool last;
+};
+
+/* ---- actions ------------------------------------------------------------------------------ */
+enum action_kind {
+	ACTION_RECORD, /* record: to be committed before anything of this or a later step is sent */
+	ACTION_WANT,   /* group, n: propose up to n trials; answer with n PROPOSED, or fewer and EXHAUSTED */
+	ACTION_ASSIGN, /* worker, unit, lease, attempt */
+	ACTION_CANCEL, /* worker, unit, lease: TERM, grace, KILL; the worker still sends FINISHED */
+	ACTION_RECALL, /* worker, unit, lease: give it back if it has not started */
+	ACTION_FINISH  /* code, text: the run is over (nothing is live any more) */
+};
+
+struct action {
+	enum action_kind kind;
+	uint32_t worker, unit, lease, attempt, group, n;
+	enum fault_code code;
+	const char *text; /* FINISH: what to tell the user; "" when all is done */
+	struct record record;
+};
+
+/* Filled by sched_step; memory is the caller's scratch arena (reset it between loop turns). */
+struct actions {
+	struct arena *scratch;
+	struct action *items;
+	uint32_t count, cap;
+};
+
+/* ---- the scheduler -------------------------------------------------------------------------- */
+struct sched;
+struct sched_options {
+	uint32_t prefetch_per_slot; /* units held beyond a worker's running ones, for each cpu of it; 1 unless
+	                               measured */
+	int64_t backoff_ms; /* first retry waits so long, doubling up to 32 times; default 1000 when 0 */
+};
+
+struct sched *sched_new(struct arena *a, const struct study *s, const struct sched_options *o);
+/* Replay one stored fact. Trials in the order of their numbers first, then picks, then units (any order among
+ * units). -1 with FAULT_IO when the records contradict each other or the study (a damaged database). */
+int sched_apply(struct sched *s, const struct record *r, struct fault *f);
+/* After the last stored record: units that were running when the last run died become ready again (their
+ * attempts end as lost, which counts toward lost_limit but not retries); produces records. */
+void sched_resume(struct sched *s, int64_t now_ms, struct actions *out);
+void sched_step(struct sched *s, const struct event *e, struct actions *out);
+/* When does the scheduler next want a TICK (a retry waiting for its back-off), or INT64_MAX. */
+int64_t sched_next_tick_ms(const struct sched *s);
+
+/* ---- questions (for rendering, storing and showing) -------------------------------------------- */
+struct unit_view {
+	uint32_t unit, trial, phase;
+	int32_t fold, outer;
+	struct unit_fact fact;
+	bool live; /* assigned to a worker, started or not */
+	uint32_t worker, lease;
+};
+struct trial_view {
+	uint32_t trial, phase, k, first_unit, nunits;
+	int32_t outer;
+	struct key128 key;
+	const uint32_t *parents;
+	uint32_t nparents;
+	const struct value *values;
+	uint32_t units_done, units_final;
+	double value, sd; /* aggregate and sample sd over the folds done so far; NaN when there is none */
+};
+uint32_t sched_unit_count(const struct sched *s);
+uint32_t sched_trial_count(const struct sched *s);
+void sched_unit(const struct sched *s, uint32_t unit, struct unit_view *out);
+void sched_trial(const struct sched *s, uint32_t trial, struct trial_view *out);
+
+/* The search's side of ACTION_WANT. */
+struct group_view {
+	uint32_t group, phase;
+	int32_t outer;
+	struct key128 key; /* of the group: phase, outer fold, parents' keys */
+	uint32_t proposed; /* trials so far: the next one is number k = proposed */
+	uint32_t nparents; /* parent combinations to choose from: 1 unless `total` */
+	uint64_t *cursor;  /* the sampler's own position, 0 at first and after a replay */
+};
+void sched_group(const struct sched *s, uint32_t group, struct group_view *out);
+/* The scope (ancestors' values; own slot NULL) of combination `parent` of a group. In `a`. */
+void sched_group_scope(const struct sched *s, uint32_t group, uint32_t parent, struct arena *a,
+                       struct scope *out);
+/* The scope of a trial, own values included. */
+void sched_trial_scope(const struct sched *s, uint32_t trial, struct arena *a, struct scope *out);
+/* Is this key (of a grid or enqueued point) already a trial of the study? */
+bool sched_has_values(const struct sched *s, uint32_t group, uint32_t parent, const struct value *own);
+
+/* Everything a command of this unit needs; directories below out_dir (absolute). In `a`. */
+void sched_command_context(const struct sched *s, uint32_t unit, uint32_t attempt, const char *out_dir,
+                           struct arena *a, struct command_context *out);
+/* out_dir/dir/PHASE/tTRIAL[/fFOLD] */
+const char *sched_unit_dir(const struct sched *s, uint32_t unit, const char *out_dir, struct arena *a);
+
+/* Progress, O(1): counts of units by state for a phase (UINT32_MAX: all). planned: units of trials that are
+ * certain to come but not proposed yet (quotas of static searches behind picks), as far as known. */
+struct sched_counts {
+	uint64_t by_state[UNIT_STATE_COUNT];
+	uint64_t planned;
+	double seconds_mean; /* of successful attempts; NaN when none */
+};
+void sched_counts(const struct sched *s, uint32_t phase, struct sched_counts *out);
+
+/* Check internal invariants (heap order, counters against a full recount): for tests; NULL or what is broken.
+ */
+const char *sched_audit(const struct sched *s, struct arena *scratch);
+/* Canonical text of everything that must survive a replay, for comparing two schedulers in tests. */
+const char *sched_dump(const struct sched *s, struct arena *a);
+
+#endif

@@ -1,0 +1,155 @@
+/* study: a study file, parsed, checked and resolved; immutable afterwards. Everything lives in one arena.
+ *
+ * Phases are in topological order: a phase's parents have smaller indices. */
+#ifndef STUDY_H
+#define STUDY_H
+
+#include "arena.h"
+#include "command.h"
+#include "fault.h"
+#include "space.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum goal { GOAL_MINIMIZE, GOAL_MAXIMIZE };
+enum aggregate { AGGREGATE_MEAN, AGGREGATE_MEDIAN, AGGREGATE_MIN, AGGREGATE_MAX };
+enum report_rule { REPORT_LAST, REPORT_BEST };
+enum phase_folds { FOLDS_EACH, FOLDS_OUTER, FOLDS_NONE };
+enum search_kind { SEARCH_GRID, SEARCH_RANDOM, SEARCH_SOBOL }; /* `auto` is resolved by the parser */
+enum pick_kind { PICK_ALL, PICK_BEST };
+
+/* Why an attempt did not succeed. X(enum name, text). The order is part of the wire format. */
+#define REASONS(X)                                                                                           \
+	X(NONE, "")                                                                                          \
+	X(EXIT, "exit")                                                                                      \
+	X(SIGNAL, "signal")                                                                                  \
+	X(OOM, "oom")                                                                                        \
+	X(TIMEOUT, "timeout")                                                                                \
+	X(STALL, "stall")                                                                                    \
+	X(NO_METRIC, "no_metric")                                                                            \
+	X(BAD_METRIC, "bad_metric")                                                                          \
+	X(SPAWN, "spawn")                                                                                    \
+	X(LOST, "lost")                                                                                      \
+	X(REQUEUE, "requeue")
+enum reason {
+#define X(name, text) REASON_##name,
+	REASONS(X)
+#undef X
+	    REASON_COUNT
+};
+const char *reason_text(enum reason r);
+
+struct folds {
+	uint32_t inner; /* k of plain folds, or the inner k; 0: the study has no folds */
+	uint32_t outer; /* 0: not nested */
+	bool full;      /* nested: one more search over all data */
+};
+
+struct after {
+	uint32_t phase; /* index of the parent phase */
+	enum pick_kind pick;
+	uint32_t best_n;     /* PICK_BEST */
+	bool as_one;         /* one child of all N winners */
+	const uint32_t *per; /* PICK_BEST: own-parameter indices of the parent phase to group by */
+	const uint32_t
+	    *per_phase; /* phase index each `per` parameter belongs to (the parent's or an ancestor's) */
+	uint32_t nper;
+};
+
+struct limits {
+	int64_t timeout_ms;   /* 0: none */
+	int64_t stall_ms;     /* 0: none */
+	int64_t grace_ms;     /* default 10 s */
+	int64_t memory_bytes; /* 0: none */
+	uint32_t cpus, gpus;  /* default 1, 0 */
+	uint32_t retries;     /* default 0: failures of its own a unit survives */
+	uint32_t lost_limit;  /* default 5 */
+	uint32_t retry_on;    /* bit mask 1u << enum reason; default: exit signal oom timeout stall spawn */
+	int64_t keep_best;    /* -1: keep every directory */
+	bool checkpoint;
+};
+
+struct capture {
+	const char *metric;
+	const char *pattern;
+};
+
+struct text_pair {
+	const char *name, *value;
+};
+
+struct study_phase {
+	const char *name;
+	uint32_t index;
+	struct command command;
+	const char *command_text; /* canonical, for identity and --accept */
+	const char *metric;       /* NULL: `none`, exit 0 is success */
+	enum goal goal;
+	enum aggregate aggregate;
+	enum report_rule report;
+	enum phase_folds folds;
+	struct space space;
+	enum search_kind search;
+	bool search_auto; /* the user wrote `auto` or nothing */
+	int64_t trials; /* for each parent combination, or in total; for grid without `trials`: INT64_MAX (all
+	                   points) */
+	bool trials_total;
+	const struct value *enqueue; /* nenqueue * space.nparams values, tried first */
+	uint32_t nenqueue;
+	const struct after *after;
+	uint32_t nafter;
+	bool in_full; /* nested studies: this phase also runs in the `full` search (outer fold -1) */
+	struct limits limits;
+	const struct capture *captures;
+	uint32_t ncaptures;
+	const struct text_pair *env; /* study env, then the phase's own */
+	uint32_t nenv;
+	const char *setup; /* NULL: no shell */
+	bool makes_dir;    /* some command names its {dir} or it checkpoints */
+	/* For every phase q: is q an ancestor (transitively)? */
+	const bool *ancestor;
+	uint32_t line, col;
+};
+
+struct study {
+	const char *name;
+	uint64_t seed;
+	struct folds folds;
+	const struct study_phase *phases;
+	uint32_t nphases;
+	bool has_target;
+	double stop_target;
+	int64_t stop_time_ms; /* 0: none */
+	int64_t stop_trials;  /* 0: none */
+	const char *text;     /* the file as read (stored in the database) */
+	const char *path;     /* the name used in messages */
+};
+
+/* All errors of a file, in its order. */
+struct study_errors {
+	struct fault *items; /* each text is "FILE:LINE:COL: what is wrong, and what would be right" */
+	uint32_t count;
+	uint32_t dropped; /* beyond the cap of 100 */
+};
+
+enum { STUDY_MAX_BYTES = 64 * 1024 * 1024 };
+
+/* Parse and check n bytes. 0 and *out, or -1 and at least one error. `path` is for messages only.
+ * Everything returned lives in `a`. Never reads a file, never aborts on any input. */
+int study_parse(struct arena *a, const char *path, const char *bytes, size_t n, const struct study **out,
+                struct study_errors *errors);
+
+const struct study_phase *study_find_phase(const struct study *s, const char *name);
+
+/* What a later edit may and may not change. Compare the stored study with the new one: 0 when the new one
+ * only adds; -1 and the key that stands in the way. With accept, commands, env, domains, search may change
+ * too (for trials not begun); study name, seed and folds never. changed[p] (nphases of `now`, may be NULL) is
+ * set for phases whose domains changed. */
+int study_compare(const struct study *stored, const struct study *now, bool accept, bool *changed,
+                  struct fault *f);
+
+/* Number of units of one trial of phase p: the inner folds, or 1. */
+uint32_t study_units_per_trial(const struct study *s, const struct study_phase *p);
+
+#endif
