@@ -1,0 +1,51 @@
+/* host: clock, signals, cpus, gpus, files: what the machine is and says. No decisions. */
+#ifndef HOST_H
+#define HOST_H
+
+#include "arena.h"
+#include "bytes.h"
+#include "fault.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+int64_t host_monotonic_ms(void);
+int64_t host_epoch_ms(void);
+const char *host_name(void); /* short name, cached */
+
+/* The cpus this rank's node share may use, in topology order (cores of one package together; hwloc). The mask
+ * is the union of the process's own and, when its parent is an MPI daemon (orted, prted, mpirun, ...), the
+ * parent's: mpirun binds ranks to single cores, the allocation is what the daemon has. Returns the count, at
+ * most cap. */
+uint32_t host_cpus(uint32_t *cpus, uint32_t cap);
+/* Distinct physical cores among them. */
+uint32_t host_cores(void);
+uint32_t host_gpus(
+    void); /* nvidia devices visible: CUDA_VISIBLE_DEVICES, else /proc/driver/nvidia/gpus; 0 when none */
+int64_t host_memory_bytes(void); /* physical, or the cgroup's limit when smaller */
+
+/* SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 are counted and readable through a descriptor; SIGPIPE is
+ * ignored. */
+int host_signals_open(struct fault *f); /* returns the descriptor to poll */
+int host_signals_take(int fd);          /* the next pending signal, 0: none */
+
+enum host_fs { HOST_FS_LOCAL, HOST_FS_NETWORK, HOST_FS_UNKNOWN };
+enum host_fs host_file_system(const char *path, const char **name); /* by statfs of path or its folder */
+
+int host_read_file(const char *path, size_t max_bytes, struct bytes *out, struct fault *f);
+/* Written beside and renamed. */
+int host_write_file(const char *path, const void *p, size_t n, struct fault *f);
+int host_make_dirs(const char *path, struct fault *f); /* mkdir -p */
+bool host_dir_empty(const char *path);                 /* true also when it does not exist */
+const char *host_absolute(struct arena *a,
+                          const char *path); /* relative to the current folder, not resolved */
+
+/* The environment of trainers: base (the NUL-separated snapshot file when given and readable, else our own)
+ * without the launchers' variables (OMPI_ PMIX_ PMI_ ORTE_ PRTE_ HYDI_ SLURM_ and what Open MPI adds),
+ * without RANKSWEEP_ ones; SLURM_JOB_ID is kept as RANKSWEEP_SLURM_JOB_ID. NULL-terminated, in `a`. */
+const char **host_trainer_env(struct arena *a, const char *snapshot_path, uint32_t *n);
+/* Write the snapshot of this process's environment. */
+int host_save_env(const char *path, struct fault *f);
+bool host_is_launcher_variable(const char *name);
+
+#endif

@@ -1,0 +1,158 @@
+/* store: the one SQLite file. Rows in, rows out, no decisions. The schema and the argument why a crash at any
+ * instant loses nothing are at the head of store.c. All times are epoch milliseconds here; the views show
+ * seconds.
+ *
+ * NaN and infinities survive (SQLite has no NaN: the text 'nan' is stored instead). */
+#ifndef STORE_H
+#define STORE_H
+
+#include "arena.h"
+#include "bytes.h"
+#include "fault.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+
+enum store_mode {
+	STORE_READ,  /* the file must exist; works while a run writes */
+	STORE_WRITE, /* creates; takes the writer's lock: waits up to wait_ms for a holder that is going away,
+	                then refuses and says who holds it */
+};
+struct store_open_options {
+	enum store_mode mode;
+	int64_t wait_ms;       /* WRITE: default use 5000 */
+	bool network;          /* WRITE: rollback journal with FULL instead of WAL with NORMAL */
+	const char *lock_path; /* WRITE: file to lock (beside the outputs) */
+	const char *host;
+	int64_t now_ms;
+};
+int store_open(const char *path, const struct store_open_options *o, struct store **out, struct fault *f);
+void store_close(struct store *s); /* commits nothing; NULL allowed */
+
+/* Everything between begin and commit becomes true at once. put_* and commit fail with FAULT_IO; after a
+ * failure the store only answers with the same fault (nothing later may look committed). */
+int store_begin(struct store *s, struct fault *f);
+int store_commit(struct store *s, struct fault *f);
+bool store_in_transaction(const struct store *s);
+
+/* ---- the study and the runs ---- */
+/* Stored study text; *text NULL when the database is new. In `a`. */
+int store_get_study(struct store *s, struct arena *a, const char **name, const char **text, size_t *n,
+                    struct fault *f);
+int store_put_study(struct store *s, const char *name, const char *text, size_t n, struct fault *f);
+struct store_phase {
+	uint32_t phase; /* stable number by name: position of its first appearance */
+	const char *name, *metric /* NULL none */, *goal, *aggregate, *folds, *search, *command;
+};
+int store_put_phase(struct store *s, const struct store_phase *p, struct fault *f);
+int store_begin_run(struct store *s, uint32_t ranks, const char *host, uint32_t pid, int64_t now_ms,
+                    uint64_t *run, struct fault *f);
+int store_end_run(struct store *s, uint64_t run, int64_t now_ms, const char *end, struct fault *f);
+int store_touch_run(struct store *s, uint64_t run, int64_t now_ms,
+                    struct fault *f); /* last_seen of run and owner */
+int store_put_worker(struct store *s, uint64_t run, uint32_t rank, const char *host, uint32_t pid,
+                     struct fault *f);
+
+/* ---- facts ---- */
+struct store_trial {
+	uint32_t trial;
+	const char *phase;
+	int32_t outer;
+	uint32_t k;
+	uint64_t key_hi, key_lo;
+	const uint32_t *parents;
+	uint32_t nparents;
+	const void *own; /* encoded own values (opaque to the store) */
+	size_t own_bytes;
+	const char *own_json, *params_json;
+	uint32_t first_unit, nunits;
+	int32_t first_fold; /* 0, or -1 for the single unit without a fold */
+};
+int store_put_trial(struct store *s, const struct store_trial *t,
+                    struct fault *f); /* with its units, `waiting` */
+struct store_unit {
+	uint32_t unit;
+	const char *state, *reason;
+	uint32_t cause, attempts, failures, losses, idle_requeues;
+	double value, best_step; /* NaN: NULL */
+};
+int store_put_unit(struct store *s, const struct store_unit *u, struct fault *f);
+int store_put_trial_value(struct store *s, uint32_t trial, const char *state, double value, double sd,
+                          uint32_t folds_done, struct fault *f);
+struct store_attempt_begin {
+	uint32_t unit, attempt, rank;
+	uint64_t run;
+	const char *command; /* one line */
+	int64_t now_ms;
+};
+int store_begin_attempt(struct store *s, const struct store_attempt_begin *b, struct fault *f);
+int store_start_attempt(struct store *s, uint32_t unit, uint32_t attempt, uint32_t pid, int64_t at_ms,
+                        struct fault *f);
+int store_drop_attempt(struct store *s, uint32_t unit, uint32_t attempt, struct fault *f);
+struct store_attempt_end {
+	uint32_t unit, attempt;
+	const char *state, *reason;      /* done | failed | lost | requeue, and the reason */
+	int32_t exit_code, signal;       /* -1, 0: NULL */
+	int64_t started_ms, finished_ms; /* 0: leave as it is */
+	double user_seconds, system_seconds;
+	uint64_t max_rss_kb;
+	const void *tail;
+	size_t tail_bytes;
+};
+int store_end_attempt(struct store *s, const struct store_attempt_end *e, struct fault *f);
+int store_put_metric(struct store *s, uint32_t unit, uint32_t attempt, const char *name, bool has_step,
+                     double step, double value, struct fault *f);
+int store_put_output(struct store *s, uint32_t unit, uint32_t attempt, uint64_t run, uint32_t rank,
+                     unsigned stream, uint64_t offset, uint32_t bytes, uint64_t skipped_bytes,
+                     struct fault *f);
+struct store_pick {
+	const char *phase, *child_phase;
+	int32_t outer;
+	uint32_t trial, bucket, rank;
+	double value;
+	bool last;
+};
+int store_put_pick(struct store *s, const struct store_pick *p, struct fault *f);
+int store_put_audit(struct store *s, int64_t now_ms, const char *who, const char *command, int64_t units,
+                    struct fault *f);
+/* Trials of `phase` none of whose units has begun, and their descendants, are forgotten (a domain was
+ * edited). */
+int store_forget_unbegun(struct store *s, const char *phase, uint32_t *trials, struct fault *f);
+
+/* The objective over all attempts since the last reset: a later attempt wins a step. last: latest reported.
+ * NaN best when only NaN came. *found false when there is none. new_step (may be NULL): did `attempt` report
+ * a step no earlier attempt had? */
+int store_objective(struct store *s, uint32_t unit, const char *metric, bool maximize, uint32_t attempt,
+                    bool *found, double *last, double *best, double *best_step, bool *new_step,
+                    struct fault *f);
+
+/* ---- replay: every trial by number, then picks in order, then units that are not plainly `waiting` ---- */
+struct store_loader {
+	void *ctx;
+	int (*trial)(void *ctx, const struct store_trial *t,
+	             struct fault *f); /* rows are borrowed for the call */
+	int (*pick)(void *ctx, const struct store_pick *p, struct fault *f);
+	int (*unit)(void *ctx, const struct store_unit *u, struct fault *f);
+};
+int store_load(struct store *s, const struct store_loader *l, struct fault *f);
+
+/* ---- questions: any SELECT over the views ---- */
+struct store_rows;
+enum store_type { STORE_NULL, STORE_INT, STORE_REAL, STORE_TEXT, STORE_BLOB };
+/* `binds`: texts for ?1.. (NULL-terminated list or NULL). */
+int store_select(struct store *s, const char *sql, const char *const *binds, struct store_rows **out,
+                 struct fault *f);
+int store_next(struct store_rows *r, struct fault *f); /* 1 a row, 0 the end, -1 */
+uint32_t store_columns(const struct store_rows *r);
+const char *store_column_name(const struct store_rows *r, uint32_t i);
+enum store_type store_type(const struct store_rows *r, uint32_t i);
+int64_t store_int(const struct store_rows *r, uint32_t i);
+double store_real(const struct store_rows *r,
+                  uint32_t i); /* 'nan', 'inf' texts become numbers; NULL is NaN */
+const char *store_text(const struct store_rows *r, uint32_t i); /* "" for NULL; borrowed until the next row */
+const void *store_blob(const struct store_rows *r, uint32_t i, size_t *n);
+void store_rows_close(struct store_rows *r);
+
+#endif

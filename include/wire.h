@@ -1,0 +1,44 @@
+/* wire: MPI, and nothing else of ours knows it. Frames of bytes between rank 0 and the others, a wait that
+ * sleeps.
+ *
+ * One receive is always posted; sends never block and at most one frame is under way to each peer, the rest
+ * waits in its outbox. A rank may send to itself (rank 0 that runs units): the frame comes back in order
+ * through the same door. */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include "bytes.h"
+#include "fault.h"
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wire;
+struct wire_info {
+	uint32_t rank, size;
+	uint32_t node_rank, node_size; /* among the ranks of this node */
+	bool node_has_leader;          /* rank 0 is on this node */
+	bool single;                   /* not started by an MPI launcher */
+};
+
+/* MPI_Init, under an alarm. max_frame: largest frame in bytes. */
+int wire_open(struct wire **out, size_t max_frame, struct wire_info *info, struct fault *f);
+/* True when the environment says that an MPI launcher started us (mpirun, srun --mpi=pmix): no MPI call. */
+bool wire_launched(void);
+/* Append bytes of whole messages to the outbox of a peer; sent when the last one has left. Copies. */
+int wire_send(struct wire *w, uint32_t to, const void *frame, size_t n, struct fault *f);
+/* Frames waiting or under way to this peer. */
+uint32_t wire_pending(const struct wire *w, uint32_t to);
+/* Sleep until a frame came, one of fds is ready, or timeout_ms passed (-1: no limit). Progresses sends.
+ * Returns with revents set. busy: something is going on (short sleeps, answers within a millisecond); else
+ * longer ones that cost next to nothing. */
+int wire_wait(struct wire *w, struct pollfd *fds, nfds_t n, int64_t timeout_ms, bool busy, struct fault *f);
+/* Next received frame, borrowed until the next call: 1, 0 none, -1 fault. */
+int wire_next(struct wire *w, uint32_t *from, const unsigned char **frame, size_t *n, struct fault *f);
+/* Try to get everything out for at most timeout_ms, then MPI_Finalize (under an alarm). NULL is allowed. */
+void wire_close(struct wire *w, int64_t timeout_ms);
+/* End the whole launch at once (MPI_Abort). */
+_Noreturn void wire_abort(int status);
+
+#endif
