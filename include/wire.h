@@ -26,7 +26,8 @@ struct wire_info {
 int wire_open(struct wire **out, size_t max_frame, struct wire_info *info, struct fault *f);
 /* True when the environment says that an MPI launcher started us (mpirun, srun --mpi=pmix): no MPI call. */
 bool wire_launched(void);
-/* Append bytes of whole messages to the outbox of a peer; sent when the last one has left. Copies. */
+/* Put a frame into the outbox of a peer (never ourselves); it is sent when the one before has left. Copies.
+ */
 int wire_send(struct wire *w, uint32_t to, const void *frame, size_t n, struct fault *f);
 /* Frames waiting or under way to this peer. */
 uint32_t wire_pending(const struct wire *w, uint32_t to);
@@ -34,8 +35,9 @@ uint32_t wire_pending(const struct wire *w, uint32_t to);
  * Returns with revents set. busy: something is going on (short sleeps, answers within a millisecond); else
  * longer ones that cost next to nothing. */
 int wire_wait(struct wire *w, struct pollfd *fds, nfds_t n, int64_t timeout_ms, bool busy, struct fault *f);
-/* Next received frame, borrowed until the next call: 1, 0 none, -1 fault. */
-int wire_next(struct wire *w, uint32_t *from, const unsigned char **frame, size_t *n, struct fault *f);
+/* Next received frame, borrowed until the next call of wire_next or wire_wait: 1, or 0 when there is none
+ * now. */
+int wire_next(struct wire *w, uint32_t *from, const unsigned char **frame, size_t *n);
 /* Try to get everything out for at most timeout_ms, then MPI_Finalize (under an alarm). NULL is allowed. */
 void wire_close(struct wire *w, int64_t timeout_ms);
 /* End the whole launch at once (MPI_Abort). */

@@ -1,0 +1,28 @@
+/* launch: `ranksweep run` outside of mpirun starts mpirun itself, passes signals on, and brings the verdict
+ * back.
+ *
+ * mpirun's own exit status is not a verdict (a rank that ends with 1 makes it print a page of advice), so
+ * rank 0 writes its exit status into a file named by RANKSWEEP_VERDICT_FILE and exits with 0. The environment
+ * of before mpirun travels in another file, RANKSWEEP_ENV_FILE: what mpirun adds must not reach trainers that
+ * are MPI programs themselves. */
+#ifndef LAUNCH_H
+#define LAUNCH_H
+
+#include "fault.h"
+
+#include <stdint.h>
+
+struct launch_options {
+	uint32_t ranks;          /* 0: what mpirun finds in the allocation */
+	const char *const *argv; /* NULL-terminated; argv[0] is this program */
+	const char *dir;         /* where the two files go; must exist and be visible to rank 0 */
+};
+
+/* Runs to the end; the exit status of the run. -1: it could not be started. The first INT, TERM, HUP or USR1
+ * asks the run to end in good order (USR1 to mpirun, which forwards it), a second one ends it at once. */
+int launch_run(const struct launch_options *o, struct fault *f);
+/* Rank 0's side: hand over the exit status. Returns the status the process itself must end with. */
+int launch_verdict(int status);
+const char *launch_env_file(void); /* "" when there is none */
+
+#endif

@@ -1,0 +1,173 @@
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MAX_ARGS = 256 };
+static const char verdict_name[] = "RANKSWEEP_VERDICT_FILE", env_name[] = "RANKSWEEP_ENV_FILE";
+extern char **environ;
+
+static int save_env(const char *path, struct fault *f)
+{
+	FILE *out = fopen(path, "we");
+
+	if (!out)
+		return fault_set(f, FAULT_IO, "%s: %s", path, strerror(errno));
+	for (char **e = environ; *e; e++)
+		fwrite(*e, 1, strlen(*e) + 1, out);
+	if (fclose(out))
+		return fault_set(f, FAULT_IO, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+static void fill_argv(const struct launch_options *o, const char *self, char *ranks, const char **argv)
+{
+	static const char *const flags[] = {
+	    "--bind-to", "none", "--oversubscribe", "--mca", "orte_base_help_aggregate", "0"};
+	size_t n = 0;
+
+	argv[n++] = "mpirun";
+	if (o->ranks) {
+		argv[n++] = "-n";
+		argv[n++] = ranks;
+	}
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+		argv[n++] = flags[i];
+	argv[n++] = self;
+	for (size_t i = 1; o->argv[i] && n < MAX_ARGS - 1; i++)
+		argv[n++] = o->argv[i];
+	argv[n] = NULL;
+}
+
+/* In a process group of its own, so that a ^C at the terminal reaches us alone and the run can end in good
+ * order. */
+static _Noreturn void become_mpirun(const char **argv, pid_t parent, const sigset_t *old)
+{
+	int null = open("/dev/null", O_RDONLY);
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(FAULT_STOPPED);
+	setpgid(0, 0);
+	if (null >= 0)
+		dup2(null, 0);
+	sigprocmask(SIG_SETMASK, old, NULL);
+	if (geteuid() == 0) {
+		setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
+		setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
+	}
+	execvp("mpirun", (char *const *)argv);
+	fprintf(stderr,
+	        "ranksweep: mpirun: %s: install openmpi-bin (Debian's name), or use --ranks 1, which needs "
+	        "none\n",
+	        strerror(errno));
+	_exit(FAULT_USAGE);
+}
+
+static int wait_for(pid_t pid, const sigset_t *set)
+{
+	int asked = 0, status, sig;
+
+	for (;;) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+		if (sigwait(set, &sig) || sig == SIGCHLD)
+			continue;
+		kill(pid, asked++ ? SIGTERM : SIGUSR1);
+	}
+}
+
+static int read_verdict(const char *path)
+{
+	FILE *in = fopen(path, "re");
+	int v = -1;
+
+	if (in) {
+		if (fscanf(in, "%d", &v) != 1)
+			v = -1;
+		fclose(in);
+	}
+	return v;
+}
+
+static int spawn_and_wait(const char **argv, const char *verdict_path, struct fault *f)
+{
+	pid_t me = getpid(), pid;
+	sigset_t set, old;
+	int status, verdict;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < 5; i++)
+		sigaddset(&set, (int[]){SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD}[i]);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	pid = fork();
+	if (pid < 0)
+		return fault_set(f, FAULT_WORKER, "fork: %s", strerror(errno));
+	if (pid == 0)
+		become_mpirun(argv, me, &old);
+	status = wait_for(pid, &set);
+	verdict = read_verdict(verdict_path);
+	if (verdict >= 0)
+		return verdict;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == FAULT_USAGE)
+		return FAULT_USAGE;
+	return fault_set(
+	    f, FAULT_WORKER,
+	    "the launch ended without a verdict (mpirun: %s %d); the same command goes on where it stopped",
+	    WIFEXITED(status) ? "exit status" : "signal",
+	    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+}
+
+int launch_run(const struct launch_options *o, struct fault *f)
+{
+	char self[PATH_MAX], env_path[PATH_MAX], verdict_path[PATH_MAX], ranks[16];
+	const char *argv[MAX_ARGS];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	int status;
+
+	if (n <= 0)
+		return fault_set(f, FAULT_BUG, "/proc/self/exe: %s", strerror(errno));
+	self[n] = 0;
+	if (snprintf(env_path, sizeof env_path, "%s/launch-%d.env", o->dir, (int)getpid()) >=
+	        (int)sizeof env_path ||
+	    snprintf(verdict_path, sizeof verdict_path, "%s/launch-%d.verdict", o->dir, (int)getpid()) >=
+	        (int)sizeof verdict_path)
+		return fault_set(f, FAULT_USAGE, "%s: the path is too long", o->dir);
+	if (save_env(env_path, f))
+		return -1;
+	unlink(verdict_path);
+	setenv(env_name, env_path, 1);
+	setenv(verdict_name, verdict_path, 1);
+	snprintf(ranks, sizeof ranks, "%u", o->ranks);
+	fill_argv(o, self, ranks, argv);
+	status = spawn_and_wait(argv, verdict_path, f);
+	unlink(env_path);
+	unlink(verdict_path);
+	return status;
+}
+
+int launch_verdict(int status)
+{
+	const char *path = getenv(verdict_name);
+	FILE *out = path ? fopen(path, "we") : NULL;
+
+	if (!out)
+		return status;
+	fprintf(out, "%d\n", status);
+	return fclose(out) ? status : 0;
+}
+
+const char *launch_env_file(void)
+{
+	const char *path = getenv(env_name);
+
+	return path ? path : "";
+}

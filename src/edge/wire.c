@@ -1,0 +1,488 @@
+/* wire: frames over MPI, and a wait that sleeps.
+ *
+ * MPI's own blocking calls spin at 100 % of a core, which would be taken from the trainers. So nothing here
+ * blocks in MPI: one receive is always posted and tested, and between tests the rank sleeps in ppoll(), where
+ * a child's pipe or exit wakes it at once. A message from another node is found by the next test, so the
+ * sleeps are short while something is going on (10 us, doubling to 1 ms) and 5 ms at most when nothing is.
+ *
+ * Ranks of one node also ring a bell: each binds a datagram socket in the abstract name space and gets one
+ * byte after each frame that is sent to it. The byte carries nothing (MPI carries the frame); it only ends
+ * the sleep. So within a node a rank may sleep long, costs nothing, and answers in microseconds. Whoever else
+ * rings causes one test of the receive and no more.
+ *
+ * After start-up there is no collective, no blocking send and no wait for a peer: a peer may be dead, and MPI
+ * will not say so. */
+#include "wire.h"
+
+#include <errno.h>
+#include <mpi.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TAG = 7, INIT_SECONDS = 300, FINALIZE_SECONDS = 10, SPINS = 50 };
+static const long sleep_min_ns = 10000, sleep_busy_ns = 1000000, sleep_idle_ns = 5000000,
+                  sleep_bell_ns = 100000000;
+
+struct frame {
+	struct frame *next;
+	size_t n;
+	unsigned char data[];
+};
+
+struct peer {
+	struct frame *head, *tail; /* head is under way when active */
+	uint32_t frames;
+	bool active, local;
+};
+
+struct wire {
+	struct wire_info info;
+	MPI_Comm comm;
+	struct peer *peers;
+	uint32_t *active; /* peers with a send under way */
+	MPI_Request *sends;
+	uint32_t nactive;
+	MPI_Request recv;
+	bool posted, arrived;
+	uint32_t arrived_from;
+	size_t arrived_bytes, max_frame;
+	unsigned char *buf;
+	int bell; /* -1: none */
+	uint64_t bell_key;
+	bool all_local; /* every peer that may send to us is on this node */
+};
+
+static void init_too_slow(int sig)
+{
+	static const char text[] =
+	    "ranksweep: MPI_Init did not finish within 5 minutes: a rank died or cannot be reached\n";
+
+	(void)sig;
+	if (write(2, text, sizeof text - 1) < 0)
+		_exit(70);
+	_exit(69);
+}
+
+static void finalize_too_slow(int sig)
+{
+	(void)sig;
+	_exit(0);
+}
+
+static void alarm_in(unsigned seconds, void (*handler)(int))
+{
+	struct sigaction sa = {.sa_handler = handler};
+	sigset_t set;
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGALRM, &sa, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	alarm(seconds);
+}
+
+bool wire_launched(void)
+{
+	return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
+}
+
+/* ob1 over shared memory and TCP: our messages are tiny, and no registered memory means that starting
+ * processes is safe. What the user set stays. */
+static void choose_transports(void)
+{
+	setenv("OMPI_MCA_pml", "ob1", 0);
+	setenv("OMPI_MCA_btl", "^openib,ofi,uct,usnic", 0);
+	setenv("OMPI_MCA_mpi_warn_on_fork", "0", 0);
+}
+
+static void bell_name(const struct wire *w, uint32_t rank, struct sockaddr_un *a, socklen_t *len)
+{
+	int n;
+
+	memset(a, 0, sizeof *a);
+	a->sun_family = AF_UNIX;
+	n = snprintf(a->sun_path + 1, sizeof a->sun_path - 1, "ranksweep-%016llx-%u",
+	             (unsigned long long)w->bell_key, rank);
+	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+/* Without a bell (no abstract sockets) everything works, with the sleeps that remote peers need. */
+static void open_bell(struct wire *w)
+{
+	struct sockaddr_un a;
+	socklen_t len;
+	int ok, all = 0;
+
+	if (w->info.rank == 0 &&
+	    getrandom(&w->bell_key, sizeof w->bell_key, 0) != (ssize_t)sizeof w->bell_key)
+		w->bell_key = (uint64_t)getpid() << 32 ^ (uint64_t)time(NULL);
+	MPI_Bcast(&w->bell_key, sizeof w->bell_key, MPI_BYTE, 0, w->comm);
+	w->bell = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bell_name(w, w->info.rank, &a, &len);
+	if (w->bell >= 0 && bind(w->bell, (struct sockaddr *)&a, len)) {
+		close(w->bell);
+		w->bell = -1;
+	}
+	ok = w->bell >= 0;
+	MPI_Allreduce(&ok, &all, 1, MPI_INT, MPI_MIN, w->comm);
+	if (!all && w->bell >= 0) {
+		close(w->bell);
+		w->bell = -1;
+	}
+}
+
+static void ring(struct wire *w, uint32_t to)
+{
+	struct sockaddr_un a;
+	socklen_t len;
+	ssize_t n;
+
+	if (w->bell < 0 || !w->peers[to].local)
+		return;
+	bell_name(w, to, &a, &len);
+	/* A full queue means that the bell is ringing already; a dead peer is not our business here. */
+	n = sendto(w->bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&a, len);
+	(void)n;
+}
+
+static bool hush(struct wire *w)
+{
+	char buf[64];
+	bool rang = false;
+
+	for (int i = 0; w->bell >= 0 && i < 64 && recv(w->bell, buf, sizeof buf, MSG_DONTWAIT) >= 0; i++)
+		rang = true;
+	return rang;
+}
+
+static void learn_neighbours(struct wire *w)
+{
+	MPI_Comm node;
+	MPI_Group world, local;
+	int size, rank, *mine, *theirs;
+
+	MPI_Comm_split_type(w->comm, MPI_COMM_TYPE_SHARED, (int)w->info.rank, MPI_INFO_NULL, &node);
+	MPI_Comm_size(node, &size);
+	MPI_Comm_rank(node, &rank);
+	w->info.node_size = (uint32_t)size;
+	w->info.node_rank = (uint32_t)rank;
+	MPI_Comm_group(w->comm, &world);
+	MPI_Comm_group(node, &local);
+	mine = calloc((size_t)size * 2, sizeof *mine);
+	if (!mine)
+		wire_abort(70);
+	theirs = mine + size;
+	for (int i = 0; i < size; i++)
+		mine[i] = i;
+	MPI_Group_translate_ranks(local, size, mine, world, theirs);
+	for (int i = 0; i < size; i++)
+		w->peers[theirs[i]].local = true;
+	free(mine);
+	MPI_Group_free(&world);
+	MPI_Group_free(&local);
+	MPI_Comm_free(&node);
+	w->info.node_has_leader = w->peers[0].local;
+	w->all_local = w->info.rank == 0 ? w->info.node_size == w->info.size : w->info.node_has_leader;
+}
+
+static void post(struct wire *w)
+{
+	MPI_Irecv(w->buf, (int)w->max_frame, MPI_BYTE, MPI_ANY_SOURCE, TAG, w->comm, &w->recv);
+	w->posted = true;
+}
+
+/* Not started by an MPI launcher: one rank, and no MPI at all. */
+static void open_alone(struct wire *w)
+{
+	w->info = (struct wire_info){.size = 1, .node_size = 1, .node_has_leader = true, .single = true};
+}
+
+int wire_open(struct wire **out, size_t max_frame, struct wire_info *info, struct fault *f)
+{
+	struct wire *w = calloc(1, sizeof *w);
+	int rank, size, provided;
+
+	*out = NULL;
+	if (!w || max_frame > INT32_MAX || !(w->buf = malloc(max_frame))) {
+		free(w);
+		return fault_set(f, FAULT_BUG, "no memory for frames of %zu bytes", max_frame);
+	}
+	signal(SIGPIPE, SIG_IGN); /* a send to a dead peer over TCP must not kill us */
+	w->max_frame = max_frame;
+	w->bell = -1;
+	*out = w;
+	if (!wire_launched()) {
+		open_alone(w);
+		*info = w->info;
+		return 0;
+	}
+	choose_transports();
+	alarm_in(INIT_SECONDS, init_too_slow);
+	if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+		return fault_set(f, FAULT_WORKER, "MPI_Init failed");
+	alarm(0);
+	prctl(PR_SET_TIMERSLACK, 1000UL);
+	MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+	MPI_Comm_dup(MPI_COMM_WORLD, &w->comm);
+	MPI_Comm_set_errhandler(w->comm, MPI_ERRORS_RETURN);
+	MPI_Comm_rank(w->comm, &rank);
+	MPI_Comm_size(w->comm, &size);
+	w->info.rank = (uint32_t)rank;
+	w->info.size = (uint32_t)size;
+	w->peers = calloc((size_t)size, sizeof *w->peers);
+	w->active = calloc((size_t)size, sizeof *w->active);
+	w->sends = calloc((size_t)size, sizeof *w->sends);
+	if (!w->peers || !w->active || !w->sends)
+		wire_abort(70);
+	learn_neighbours(w);
+	if (size > 1)
+		open_bell(w);
+	post(w);
+	*info = w->info;
+	return 0;
+}
+
+static void start_send(struct wire *w, uint32_t to)
+{
+	struct peer *p = &w->peers[to];
+	uint32_t i = w->nactive++;
+
+	p->active = true;
+	w->active[i] = to;
+	MPI_Isend(p->head->data, (int)p->head->n, MPI_BYTE, (int)to, TAG, w->comm, &w->sends[i]);
+	ring(w, to);
+}
+
+static void drop_head(struct peer *p)
+{
+	struct frame *fr = p->head;
+
+	p->head = fr->next;
+	if (!p->head)
+		p->tail = NULL;
+	p->frames--;
+	free(fr);
+}
+
+/* Sends that have left make room for the next frame to the same peer. True when some are still under way. */
+static bool progress_sends(struct wire *w)
+{
+	for (uint32_t i = 0; i < w->nactive;) {
+		uint32_t to = w->active[i];
+		struct peer *p = &w->peers[to];
+		int done = 0;
+
+		MPI_Test(&w->sends[i], &done, MPI_STATUS_IGNORE);
+		if (!done) {
+			i++;
+			continue;
+		}
+		drop_head(p);
+		p->active = false;
+		w->nactive--;
+		w->active[i] = w->active[w->nactive];
+		w->sends[i] = w->sends[w->nactive];
+		if (p->head)
+			start_send(w, to);
+	}
+	return w->nactive > 0;
+}
+
+int wire_send(struct wire *w, uint32_t to, const void *data, size_t n, struct fault *f)
+{
+	struct peer *p;
+	struct frame *fr;
+
+	if (w->info.single || to >= w->info.size || to == w->info.rank || n > w->max_frame)
+		return fault_set(f, FAULT_BUG, "a frame of %zu bytes to rank %u", n, to);
+	fr = malloc(sizeof *fr + n);
+	if (!fr)
+		return fault_set(f, FAULT_BUG, "no memory for a frame of %zu bytes", n);
+	fr->next = NULL;
+	fr->n = n;
+	memcpy(fr->data, data, n);
+	p = &w->peers[to];
+	if (p->tail)
+		p->tail->next = fr;
+	else
+		p->head = fr;
+	p->tail = fr;
+	p->frames++;
+	if (!p->active)
+		start_send(w, to);
+	return 0;
+}
+
+uint32_t wire_pending(const struct wire *w, uint32_t to)
+{
+	return w->peers && to < w->info.size ? w->peers[to].frames : 0;
+}
+
+static bool test_recv(struct wire *w)
+{
+	MPI_Status st;
+	int done = 0, n = 0;
+
+	if (w->arrived)
+		return true;
+	if (w->info.single)
+		return false;
+	if (!w->posted)
+		post(w);
+	MPI_Test(&w->recv, &done, &st);
+	if (!done)
+		return false;
+	w->posted = false;
+	/* MPI_ERR_TRUNCATE (a frame larger than agreed) and the like: there is nothing to read, go on. */
+	if (st.MPI_ERROR != MPI_SUCCESS && st.MPI_ERROR != MPI_ERR_PENDING && st.MPI_ERROR != 0)
+		return false;
+	MPI_Get_count(&st, MPI_BYTE, &n);
+	w->arrived = true;
+	w->arrived_from = (uint32_t)st.MPI_SOURCE;
+	w->arrived_bytes = n < 0 ? 0 : (size_t)n;
+	return true;
+}
+
+int wire_next(struct wire *w, uint32_t *from, const unsigned char **frame, size_t *n)
+{
+	if (!test_recv(w))
+		return 0;
+	w->arrived = false; /* the buffer stays the caller's until the next test posts it again */
+	*from = w->arrived_from;
+	*frame = w->buf;
+	*n = w->arrived_bytes;
+	return 1;
+}
+
+/* Whoever may send to us can also wake us. */
+static bool sleeps_long(const struct wire *w)
+{
+	return w->info.single || (w->all_local && w->bell >= 0);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* One sleep of at most ns on the caller's descriptors and the bell. Returns ready descriptors of the caller,
+ * -1 interrupted. */
+static int doze(struct wire *w, struct pollfd *all, struct pollfd *fds, nfds_t n, int64_t ns, bool *rang)
+{
+	struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+	nfds_t total = n;
+	int r;
+
+	if (n)
+		memcpy(all, fds, n * sizeof *fds);
+	if (w->bell >= 0)
+		all[total++] = (struct pollfd){.fd = w->bell, .events = POLLIN};
+	r = ppoll(all, total, &t, NULL);
+	*rang = false;
+	if (r > 0 && w->bell >= 0 && all[n].revents) {
+		*rang = hush(w);
+		r--;
+	}
+	for (nfds_t i = 0; i < n; i++)
+		fds[i].revents = r > 0 ? all[i].revents : 0;
+	return r;
+}
+
+int wire_wait(struct wire *w, struct pollfd *fds, nfds_t n, int64_t timeout_ms, bool busy, struct fault *f)
+{
+	int64_t end = timeout_ms < 0 ? INT64_MAX : now_ns() + timeout_ms * 1000000, ns = sleep_min_ns, cap,
+	        left;
+	struct pollfd *all = malloc((n + 1) * sizeof *all);
+	bool rang = false, rung;
+	int ready;
+
+	if (!all)
+		return fault_set(f, FAULT_BUG, "no memory to wait on %zu descriptors", (size_t)n);
+	ready = doze(w, all, fds, n, 0, &rang);
+	rung = rang;
+	for (int i = 0; ready <= 0 && i < (sleeps_long(w) ? 1 : SPINS); i++) {
+		progress_sends(w);
+		if (test_recv(w))
+			goto out;
+	}
+	while (ready <= 0) {
+		bool sending = progress_sends(w);
+
+		if (test_recv(w) || (left = end - now_ns()) <= 0)
+			break;
+		cap = sleeps_long(w) ? sleep_bell_ns : busy ? sleep_busy_ns : sleep_idle_ns;
+		if (sending)
+			cap = sleep_busy_ns;
+		if (sleeps_long(w) && !sending && !rung)
+			ns = cap; /* the bell will end it: no need to grow into it */
+		if (ns > cap)
+			ns = cap;
+		ready = doze(w, all, fds, n, ns < left ? ns : left, &rang);
+		if (ready < 0 && errno == EINTR)
+			break;
+		rung = rung || rang; /* what was announced may be visible a moment later */
+		ns = rang ? sleep_min_ns : ns * 2;
+	}
+out:
+	progress_sends(w);
+	free(all);
+	return 0;
+}
+
+static void flush(struct wire *w, int64_t timeout_ms)
+{
+	int64_t end = now_ns() + timeout_ms * 1000000;
+	struct timespec nap = {.tv_nsec = 100000};
+
+	while (progress_sends(w) && now_ns() < end)
+		nanosleep(&nap, NULL);
+}
+
+void wire_close(struct wire *w, int64_t timeout_ms)
+{
+	if (!w)
+		return;
+	flush(w, timeout_ms);
+	if (w->posted) {
+		MPI_Cancel(&w->recv);
+		MPI_Request_free(&w->recv);
+	}
+	if (!w->info.single) {
+		alarm_in(FINALIZE_SECONDS, finalize_too_slow);
+		MPI_Finalize();
+		alarm(0);
+	}
+	if (w->bell >= 0)
+		close(w->bell);
+	for (uint32_t i = 0; w->peers && i < w->info.size; i++)
+		while (w->peers[i].head)
+			drop_head(&w->peers[i]);
+	free(w->peers);
+	free(w->active);
+	free(w->sends);
+	free(w->buf);
+	free(w);
+}
+
+_Noreturn void wire_abort(int status)
+{
+	int started = 0;
+
+	MPI_Initialized(&started);
+	if (started)
+		MPI_Abort(MPI_COMM_WORLD, status);
+	_exit(status);
+}
