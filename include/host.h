@@ -35,6 +35,8 @@ enum host_fs host_file_system(const char *path, const char **name); /* by statfs
 int host_read_file(const char *path, size_t max_bytes, struct bytes *out, struct fault *f);
 /* Written beside and renamed. */
 int host_write_file(const char *path, const void *p, size_t n, struct fault *f);
+/* The same, readable by the owner only. */
+int host_write_private(const char *path, const void *p, size_t n, struct fault *f);
 int host_make_dirs(const char *path, struct fault *f); /* mkdir -p */
 bool host_dir_empty(const char *path);                 /* true also when it does not exist */
 const char *host_absolute(struct arena *a,
@@ -44,7 +46,7 @@ const char *host_absolute(struct arena *a,
  * without the launchers' variables (OMPI_ PMIX_ PMI_ ORTE_ PRTE_ HYDI_ SLURM_ and what Open MPI adds),
  * without RANKSWEEP_ ones; SLURM_JOB_ID is kept as RANKSWEEP_SLURM_JOB_ID. NULL-terminated, in `a`. */
 const char **host_trainer_env(struct arena *a, const char *snapshot_path, uint32_t *n);
-/* Write the snapshot of this process's environment. */
+/* Write the snapshot of this process's environment; readable by the owner only, it may hold secrets. */
 int host_save_env(const char *path, struct fault *f);
 bool host_is_launcher_variable(const char *name);
 
