@@ -54,6 +54,7 @@ int checkpoint_resume(const struct checkpoint *c, int max_step, checkpoint_field
 		fields(&a, step, state);
 		if (a.bad || a.at != a.len)
 			report_die(EXIT_FAILED, "%s is not from this program: remove it", c->path);
+		report_note("going on after epoch %d", step);
 	} else {
 		if (result != ARCHIVE_ABSENT)
 			report_warning("%s %s: starting anew", c->path,

@@ -17,7 +17,7 @@ static struct option *add(struct options *o, struct option new)
 	return &o->item[o->n++];
 }
 
-static uint64_t parse_seed(const char *what, const char *text)
+static uint64_t parse_seed(const char *dashes, const char *name, const char *text)
 {
 	char *end = NULL;
 	unsigned long long v;
@@ -25,7 +25,7 @@ static uint64_t parse_seed(const char *what, const char *text)
 	errno = 0;
 	v = strtoull(text, &end, 10);
 	if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0)
-		report_die(EXIT_USAGE, "%s: '%s' is not a seed (0 to 2^64 - 1)", what, text);
+		report_die(EXIT_USAGE, "%s%s: '%s' is not a seed (0 to 2^64 - 1)", dashes, name, text);
 	return v;
 }
 
@@ -60,7 +60,7 @@ struct option *options_seed(struct options *o, const char *name, uint64_t *targe
 {
 	const char *given = getenv("RANKSWEEP_SEED");
 
-	*target = given ? parse_seed("RANKSWEEP_SEED", given) : 1;
+	*target = given ? parse_seed("", "RANKSWEEP_SEED", given) : 1;
 	return add(o, (struct option){.name = name, .help = help, .kind = OPTION_SEED, .target = target});
 }
 
@@ -176,7 +176,7 @@ static void set(const struct option *it, const char *text)
 		*(double *)it->target = parse_real(it, text);
 		break;
 	case OPTION_SEED:
-		*(uint64_t *)it->target = parse_seed(it->name, text);
+		*(uint64_t *)it->target = parse_seed("--", it->name, text);
 		break;
 	case OPTION_TEXT:
 		*(const char **)it->target = text;

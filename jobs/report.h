@@ -15,6 +15,7 @@ void report_metric(const char *name, double value, int step);
 
 /* One line on stderr, `PROGRAM: ...`; report_program names the program first. */
 void report_program(const char *name);
+void report_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void report_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void report_die(int status, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
 
