@@ -79,6 +79,12 @@ struct text_pair {
 	const char *name, *value;
 };
 
+/* A parameter that a unit of the phase has a value for, under the name people know it by. */
+struct visible {
+	const char *name; /* "lr", or "pretrain.lr" where a nearer phase has an lr too */
+	uint32_t phase, index;
+};
+
 struct study_phase {
 	const char *name;
 	uint32_t index;
@@ -109,6 +115,8 @@ struct study_phase {
 	bool makes_dir;    /* some command names its {dir} or it checkpoints */
 	/* For every phase q: is q an ancestor (transitively)? */
 	const bool *ancestor;
+	const struct visible *visible; /* own parameters, then inherited ones in the order of the phases */
+	uint32_t nvisible;
 	uint32_t line, col;
 };
 
@@ -148,6 +156,10 @@ const struct study_phase *study_find_phase(const struct study *s, const char *na
  * set for phases whose domains changed. */
 int study_compare(const struct study *stored, const struct study *now, bool accept, bool *changed,
                   struct fault *f);
+
+/* After study_compare succeeded: where both studies say `auto`, `now` keeps the search that was resolved when
+ * the study was stored. */
+void study_keep_search(const struct study *stored, struct study_phase *phases, uint32_t nphases);
 
 /* Number of units of one trial of phase p: the inner folds, or 1. */
 uint32_t study_units_per_trial(const struct study *s, const struct study_phase *p);
