@@ -1,0 +1,196 @@
+/* sched_core: what the files of the scheduler share. Nobody else includes this; the interface is sched.h.
+ *
+ *   sched.c          essay, events, replay          sched_units.c    states of units, results, retries
+ *   sched_grow.c     wants, proposals, picks        sched_workers.c  workers, live attempts, assignment
+ *   sched_end.c      stopping and the verdict       sched_view.c     questions
+ *   sched_audit.c    self-check and dump */
+#ifndef SCHED_CORE_H
+#define SCHED_CORE_H
+
+#include "plan.h"
+#include "queue.h"
+#include "sched.h"
+
+enum {
+	ALIKE_ATTEMPTS = 10,   /* so many first attempts that fail alike stop the run */
+	WANT_MAX = 4096,       /* proposals asked for at once for one group, and in one step */
+	REQUEUE_IDLE_MAX = 3,  /* exit 75 in a row without a new step */
+	BACKOFF_DOUBLINGS = 5, /* cap of the back-off: 32 times the first */
+	UNFIT_WAIT_MS = 2000   /* wait so long for a larger worker before giving up on units none can hold */
+};
+
+/* Which ready queue of its phase a unit is in. The values are the order of preference. */
+enum ready_queue { READY_NONE, READY_BEGUN, READY_FRESH, READY_LAST, READY_QUEUES };
+
+struct phase_state {
+	struct queue ready[READY_QUEUES]; /* [READY_NONE] unused */
+	uint64_t by_state[UNIT_STATE_COUNT];
+	uint64_t timed;          /* successful attempts observed in this launch */
+	double seconds;          /* their sum */
+	double critical_seconds; /* expected time through the longest chain of descendants, itself included */
+	uint32_t need;
+};
+
+/* A distinct (cpus, gpus, memory): phases with equal needs share the lists of workers that fit them. */
+enum list_kind { LIST_FREE, LIST_SPARE, LIST_KINDS };
+struct worker_list {
+	uint32_t head, tail, count; /* worker numbers + 1 */
+};
+struct need {
+	uint32_t cpus, gpus;
+	int64_t memory_bytes;
+	struct worker_list lists[LIST_KINDS]; /* FREE: has room now; SPARE: may take one more ahead of need */
+	uint32_t able;                        /* workers up whose whole capacity is enough */
+	uint32_t newest_held; /* slots held ahead of need and not being recalled, newest first */
+	uint32_t recalls;     /* RECALLs without answer */
+};
+
+/* A live attempt. Its capacity is taken unless it is held ahead of need. */
+struct slot {
+	uint32_t unit, lease, worker;
+	uint32_t prev, next;           /* of its worker: running or held, oldest first */
+	uint32_t held_prev, held_next; /* of its need: see newest_held */
+	int64_t started_ms;
+	bool held, started, recalling, cancelled;
+};
+struct slot_list {
+	uint32_t head, tail, count;
+};
+
+struct worker_node {
+	uint32_t prev, next;
+	bool in;
+};
+struct worker {
+	bool up;
+	uint32_t cpus, gpus, free_cpus, free_gpus;
+	int64_t memory_bytes, free_memory; /* capacity 0: unknown, not counted */
+	uint32_t held_max;
+	struct slot_list running, held;
+	struct worker_node *nodes; /* by need and list kind */
+};
+
+struct delay {
+	int64_t due_ms;
+	uint32_t unit;
+};
+
+enum stop_kind { STOP_NONE, STOP_ASKED, STOP_TARGET, STOP_TRIALS, STOP_ALIKE };
+
+struct sched {
+	struct arena *arena;
+	const struct study *study;
+	struct sched_options options;
+	struct plan plan;
+	bool replaying; /* facts are stored as they come; sched_resume derives the rest */
+	bool finished;
+	enum stop_kind stop;
+	int64_t now_ms;
+	struct actions *out; /* during a step */
+
+	struct phase_state *phases;
+	uint64_t by_state[UNIT_STATE_COUNT];
+	double *fold_values; /* work space: max_units_per_trial */
+	double *expected;    /* work space: by instance */
+	uint32_t *stack;     /* work space: units to look at */
+	uint32_t stack_count, stack_cap;
+	struct delay *delays; /* heap by due_ms */
+	uint32_t ndelays, delays_cap;
+
+	struct need *needs;
+	uint32_t nneeds;
+	struct worker **workers; /* by number; NULL: never seen */
+	uint32_t nworkers, workers_up;
+	bool seen_worker;
+	struct slab slots;
+	uint32_t free_slot, live, last_lease;
+
+	uint64_t asked; /* proposals asked for without answer, all groups */
+	uint64_t trials_ended;
+	uint32_t *pick_trials; /* winners of the pick being applied */
+	uint32_t npick, pick_cap;
+
+	bool alike; /* so far every attempt of this launch failed in one way, and no unit is done */
+	uint32_t nalike, alike_units[ALIKE_ATTEMPTS];
+	struct attempt_result alike_result;
+	int64_t unfit_since_ms; /* INT64_MAX: not waiting */
+};
+
+static inline struct slot *sched_slot(const struct sched *s, uint32_t slot)
+{
+	return slab_at(&s->slots, slot - 1);
+}
+static inline uint32_t sched_phase_of(const struct sched *s, uint32_t unit)
+{
+	return plan_phase_of(&s->plan, plan_unit(&s->plan, unit)->trial);
+}
+static inline bool sched_final(uint32_t state)
+{
+	return state == UNIT_DONE || state == UNIT_FAILED || state == UNIT_BLOCKED || state == UNIT_PRUNED ||
+	       state == UNIT_CANCELLED;
+}
+/* A final state that lets no child start. */
+static inline bool sched_dead(uint32_t state)
+{
+	return sched_final(state) && state != UNIT_DONE;
+}
+
+/* ---- sched.c ----------------------------------------------------------------------------------- */
+struct action *sched_action(struct sched *s, enum action_kind kind);
+/* Apply a record and hand it out. */
+void sched_record(struct sched *s, const struct record *r);
+
+/* ---- sched_units.c ------------------------------------------------------------------------------ */
+void sched_get_fact(const struct sched *s, uint32_t unit, struct unit_fact *f);
+/* What RECORD_UNIT does: store the fact, keep counters and ready queues. */
+void sched_set_fact(struct sched *s, uint32_t unit, const struct unit_fact *f);
+/* What RECORD_TRIAL does to the units of a trial just added. */
+void sched_count_new_units(struct sched *s, uint32_t trial);
+/* Emit RECORD_UNIT. */
+void sched_record_fact(struct sched *s, uint32_t unit, const struct unit_fact *f);
+/* Count unmet parents and say what a unit that is not begun must be: waiting, ready, blocked (and by whom).
+ */
+enum unit_state sched_derive(struct sched *s, uint32_t unit, uint32_t *cause);
+/* Bring the units of a new trial from their birth state to the derived one. */
+void sched_settle_trial(struct sched *s, uint32_t trial);
+void sched_begin(struct sched *s, uint32_t unit, uint32_t worker);
+void sched_unbegin(struct sched *s, uint32_t unit, uint32_t worker);
+/* An attempt ended. cancelled: we asked for it, so anything but success is a requeue. */
+void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct attempt_result *r,
+               bool cancelled);
+/* A failed unit is ready again, as if it had never failed, and what it blocked waits again. */
+void sched_reopen(struct sched *s, uint32_t unit);
+void sched_rebuild_units(struct sched *s);
+/* Ready units whose back-off is over join the queue. */
+void sched_wake(struct sched *s);
+double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint32_t *done);
+/* All folds done and a finite value. */
+bool sched_trial_valid(const struct sched *s, uint32_t trial, double *value);
+void sched_refresh_critical(struct sched *s);
+double sched_mean_seconds(const struct sched *s, uint32_t phase);
+
+/* ---- sched_grow.c ------------------------------------------------------------------------------- */
+void sched_propose(struct sched *s, const struct event *e);
+void sched_exhausted(struct sched *s, const struct event *e);
+void sched_grow(struct sched *s);
+bool sched_growing(const struct sched *s);
+
+/* ---- sched_workers.c ------------------------------------------------------------------------------ */
+void sched_workers_init(struct sched *s);
+void sched_worker_up(struct sched *s, const struct event *e);
+void sched_worker_lost(struct sched *s, uint32_t worker);
+/* The live attempt that this event talks about, or NULL when it is stale. */
+struct slot *sched_event_slot(const struct sched *s, const struct event *e);
+void sched_started(struct sched *s, const struct event *e);
+void sched_finished(struct sched *s, const struct event *e);
+void sched_recalled(struct sched *s, const struct event *e);
+void sched_assign(struct sched *s);
+void sched_cancel_live(struct sched *s);
+
+/* ---- sched_end.c ---------------------------------------------------------------------------------- */
+void sched_note_result(struct sched *s, uint32_t unit, const struct attempt_result *r);
+void sched_check_study_stop(struct sched *s, uint32_t trial);
+void sched_stop(struct sched *s, enum stop_kind kind);
+void sched_maybe_finish(struct sched *s);
+
+#endif

@@ -1,0 +1,272 @@
+/* sched: events, records and replay. How the pieces work together:
+ *
+ *              event ──► sched_step ──► records (facts) ──► sched_apply ──► what is true
+ *                              │                                             ▲
+ *                              └──► want, assign, cancel, recall, finish     └── the store, at a resume
+ *
+ * States of a unit (sched_units.c holds the table):
+ *
+ *      (new trial)
+ *           │ no parents         parents done            assigned            finished, value fits
+ *           ├──────────────► READY ◄────────── WAITING      ┌───────────────────► DONE
+ *           ├─► WAITING        │ ▲                          │
+ *           └─► BLOCKED        │ └── retry, requeue, lost,──┤
+ *                  ▲           ▼     recalled, cancelled    │ no retries left
+ *                  │        RUNNING ────────────────────────┴───────────────────► FAILED
+ *                  └──────────────── a parent failed or is blocked (cause: the unit that failed)
+ *
+ * RUNNING means: a worker was told. Whether the worker has started it, or holds it ahead of need, is not a
+ * fact: after a crash both are the same (the attempt is lost), so it lives in the slot of the live attempt.
+ *
+ * A step does, in this order: the event itself; growth (wants, picks, trials that need no search) until
+ * nothing more follows; assignment; the question whether all is over. Each part only leaves marks for the
+ * next (dirty instances, groups to ask for, ready queues, lists of workers with room), so a step costs
+ * O(phases + log units + folds) and never looks at all units. Two things do: a pick, once, when its
+ * candidates are complete, and the resume.
+ *
+ * What must hold (sched_audit checks it, the property tests watch it from outside):
+ *   - a unit that is READY is in exactly one ready queue of its phase or waits for its back-off; no other is
+ *   - `unmet` of a unit is the number of its parent units that are not DONE
+ *   - a unit is RUNNING exactly when it has a slot; a lease is never used twice in one run, so a message
+ * about an attempt that is over finds no slot and changes nothing
+ *   - the capacity a worker has free is what it came with less the needs of its slots that are not held
+ *   - everything that survives is in records: trials, facts of units, picks. The rest (unmet, queues, counts,
+ *     which groups miss trials) is derived again by sched_resume
+ *
+ * Replay: while `replaying`, sched_apply stores facts as they come, in whatever order, and derives nothing.
+ * sched_resume then walks once over all units in the order of their numbers (parents come first). */
+#include "sched_core.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const char *unit_state_text(enum unit_state s)
+{
+	static const char *const text[] = {
+#define X(name, text) text,
+	    UNIT_STATES(X)
+#undef X
+	};
+	return (unsigned)s < UNIT_STATE_COUNT ? text[s] : "?";
+}
+
+struct sched *sched_new(struct arena *a, const struct study *study, const struct sched_options *o)
+{
+	struct sched *s = arena_alloc(a, sizeof *s);
+
+	s->arena = a;
+	s->study = study;
+	s->options = *o;
+	if (s->options.backoff_ms <= 0)
+		s->options.backoff_ms = 1000;
+	s->replaying = true;
+	s->alike = true;
+	s->unfit_since_ms = INT64_MAX;
+	s->phases = arena_array(a, study->nphases, sizeof *s->phases);
+	plan_init(&s->plan, a, study);
+	s->fold_values = arena_array(a, s->plan.max_units_per_trial, sizeof *s->fold_values);
+	s->expected = arena_array(a, s->plan.ninstances, sizeof *s->expected);
+	for (uint32_t i = 0; i < study->nphases; i++)
+		for (int q = 0; q < READY_QUEUES; q++)
+			queue_init(&s->phases[i].ready[q], a, &s->plan.units,
+			           offsetof(struct plan_unit, pos));
+	sched_workers_init(s);
+	sched_refresh_critical(s);
+	return s;
+}
+
+/* ---- actions ------------------------------------------------------------------------------------ */
+struct action *sched_action(struct sched *s, enum action_kind kind)
+{
+	struct actions *out = s->out;
+	struct action *a;
+
+	if (out->count == out->cap) {
+		uint32_t cap = out->cap ? 2 * out->cap : 32;
+
+		out->items = arena_grow(out->scratch, out->items, out->cap * sizeof *out->items,
+		                        cap * sizeof *out->items);
+		out->cap = cap;
+	}
+	a = &out->items[out->count++];
+	memset(a, 0, sizeof *a);
+	a->kind = kind;
+	return a;
+}
+
+static int apply(struct sched *s, const struct record *r, struct fault *f);
+
+void sched_record(struct sched *s, const struct record *r)
+{
+	apply(s, r, NULL);
+	sched_action(s, ACTION_RECORD)->record = *r;
+}
+
+/* ---- records ------------------------------------------------------------------------------------ */
+static int apply_trial(struct sched *s, const struct record *r, struct fault *f)
+{
+	uint32_t instance = plan_instance(&s->plan, r->phase, r->outer);
+	uint32_t combo;
+
+	if (r->trial != s->plan.trials.count + 1)
+		return fault_set(f, FAULT_IO, "trial %u is stored after trial %u", r->trial,
+		                 s->plan.trials.count);
+	if (instance == UINT32_MAX)
+		return fault_set(f, FAULT_IO,
+		                 "trial %u belongs to phase %u, outer fold %d: the study has none such",
+		                 r->trial, r->phase, r->outer);
+	if (!plan_parents_valid(&s->plan, instance, r->parents, r->nparents))
+		return fault_set(f, FAULT_IO, "trial %u does not come after the trials its phase comes after",
+		                 r->trial);
+	if (plan_find_trial(&s->plan, r->key))
+		return fault_set(f, FAULT_IO, "trial %u has the key of trial %u", r->trial,
+		                 plan_find_trial(&s->plan, r->key));
+	if (s->study->phases[r->phase].space.nparams && !r->values)
+		return fault_set(f, FAULT_IO, "trial %u has no values", r->trial);
+	combo = plan_add_combo(&s->plan, instance, r->parents, r->nparents);
+	plan_add_trial(&s->plan, combo, r->k, r->key, r->values);
+	sched_count_new_units(s, r->trial);
+	return 0;
+}
+
+static int apply_unit(struct sched *s, const struct record *r, struct fault *f)
+{
+	if (r->unit < 1 || r->unit > s->plan.units.count)
+		return fault_set(f, FAULT_IO, "unit %u belongs to no stored trial", r->unit);
+	if ((unsigned)r->fact.state >= UNIT_STATE_COUNT || (unsigned)r->fact.reason >= REASON_COUNT ||
+	    r->fact.cause > s->plan.units.count)
+		return fault_set(f, FAULT_IO, "unit %u has a state that does not exist", r->unit);
+	sched_set_fact(s, r->unit, &r->fact);
+	return 0;
+}
+
+/* Winners are collected until the last one: they may become the parents of one child together. */
+static int apply_pick(struct sched *s, const struct record *r, struct fault *f)
+{
+	uint32_t instance = plan_instance(&s->plan, r->phase, r->outer);
+
+	if (instance == UINT32_MAX || r->child_phase >= s->study->nphases || r->trial < 1 ||
+	    r->trial > s->plan.trials.count || plan_trial(&s->plan, r->trial)->instance != instance)
+		return fault_set(f, FAULT_IO, "a stored pick names trial %u, which was no candidate",
+		                 r->trial);
+	if (s->npick == s->pick_cap) {
+		uint32_t cap = s->pick_cap ? 2 * s->pick_cap : 16;
+
+		s->pick_trials = arena_grow(s->arena, s->pick_trials, s->npick * sizeof *s->pick_trials,
+		                            cap * sizeof *s->pick_trials);
+		s->pick_cap = cap;
+	}
+	s->pick_trials[s->npick++] = r->trial;
+	if (!r->last)
+		return 0;
+	plan_picked(&s->plan, instance, r->child_phase, s->pick_trials, s->npick);
+	s->npick = 0;
+	return 0;
+}
+
+/* BEGIN, END and UNBEGIN are the history of attempts; what they change is in the fact that goes with them. */
+static int apply(struct sched *s, const struct record *r, struct fault *f)
+{
+	switch (r->kind) {
+	case RECORD_TRIAL:
+		return apply_trial(s, r, f);
+	case RECORD_UNIT:
+		return apply_unit(s, r, f);
+	case RECORD_PICK:
+		return apply_pick(s, r, f);
+	case RECORD_BEGIN:
+	case RECORD_END:
+	case RECORD_UNBEGIN:
+		return 0;
+	}
+	return fault_set(f, FAULT_IO, "unknown kind of record %d", (int)r->kind);
+}
+
+int sched_apply(struct sched *s, const struct record *r, struct fault *f)
+{
+	if (!s->replaying)
+		return fault_set(f, FAULT_BUG, "a record is replayed into a scheduler that runs");
+	return apply(s, r, f);
+}
+
+void sched_resume(struct sched *s, int64_t now_ms, struct actions *out)
+{
+	if (!s->replaying)
+		return;
+	s->out = out;
+	s->now_ms = now_ms;
+	s->replaying = false;
+	sched_rebuild_units(s);
+	for (uint32_t i = 0; i < s->plan.ninstances; i++)
+		if (s->plan.instances[i].exists)
+			plan_touch(&s->plan, i);
+	for (uint32_t t = 1; t <= s->plan.trials.count; t++)
+		sched_check_study_stop(s, t);
+	s->out = NULL;
+}
+
+/* ---- events ------------------------------------------------------------------------------------- */
+static void handle(struct sched *s, const struct event *e)
+{
+	switch (e->kind) {
+	case EVENT_TICK:
+		break;
+	case EVENT_WORKER_UP:
+		sched_worker_up(s, e);
+		break;
+	case EVENT_WORKER_LOST:
+		sched_worker_lost(s, e->worker);
+		break;
+	case EVENT_PROPOSED:
+		sched_propose(s, e);
+		break;
+	case EVENT_EXHAUSTED:
+		sched_exhausted(s, e);
+		break;
+	case EVENT_STARTED:
+		sched_started(s, e);
+		break;
+	case EVENT_FINISHED:
+		sched_finished(s, e);
+		break;
+	case EVENT_RECALLED:
+		sched_recalled(s, e);
+		break;
+	case EVENT_STOP:
+		sched_stop(s, STOP_ASKED);
+		break;
+	}
+}
+
+void sched_step(struct sched *s, const struct event *e, struct actions *out)
+{
+	if (s->finished)
+		return;
+	sched_resume(s, e->now_ms, out);
+	s->out = out;
+	if (e->now_ms > s->now_ms)
+		s->now_ms = e->now_ms;
+	handle(s, e);
+	sched_wake(s);
+	if (!s->stop)
+		sched_grow(s);
+	if (!s->stop)
+		sched_assign(s);
+	sched_maybe_finish(s);
+	s->out = NULL;
+}
+
+int64_t sched_next_tick_ms(const struct sched *s)
+{
+	int64_t next = INT64_MAX;
+
+	if (s->finished)
+		return next;
+	if (s->replaying || (!s->stop && sched_growing(s)))
+		return s->now_ms;
+	if (!s->stop && s->ndelays)
+		next = s->delays[0].due_ms;
+	if (s->unfit_since_ms != INT64_MAX && s->unfit_since_ms + UNFIT_WAIT_MS < next)
+		next = s->unfit_since_ms + UNFIT_WAIT_MS;
+	return next;
+}

@@ -1,0 +1,258 @@
+/* view: questions others ask the scheduler; nothing here changes it. */
+#include "sched_core.h"
+
+#include <math.h>
+#include <string.h>
+
+uint32_t sched_unit_count(const struct sched *s)
+{
+	return s->plan.units.count;
+}
+
+uint32_t sched_trial_count(const struct sched *s)
+{
+	return s->plan.trials.count;
+}
+
+void sched_unit(const struct sched *s, uint32_t unit, struct unit_view *out)
+{
+	const struct plan_unit *u = plan_unit(&s->plan, unit);
+	const struct plan_instance *in = &s->plan.instances[plan_trial(&s->plan, u->trial)->instance];
+
+	*out = (struct unit_view){.unit = unit, .trial = u->trial, .phase = in->phase, .outer = in->outer};
+	out->fold = plan_fold(&s->plan, unit);
+	sched_get_fact(s, unit, &out->fact);
+	out->live = u->slot != 0;
+	if (u->slot) {
+		out->worker = sched_slot(s, u->slot)->worker;
+		out->lease = sched_slot(s, u->slot)->lease;
+	}
+}
+
+void sched_trial(const struct sched *s, uint32_t trial, struct trial_view *out)
+{
+	const struct plan_trial *t = plan_trial(&s->plan, trial);
+	const struct plan_combo *c = plan_combo(&s->plan, t->combo);
+	const struct plan_instance *in = &s->plan.instances[t->instance];
+
+	*out = (struct trial_view){.trial = trial, .phase = in->phase, .outer = in->outer, .k = t->k};
+	out->first_unit = t->first_unit;
+	out->nunits = plan_nunits(&s->plan, t);
+	out->key = t->key;
+	out->parents = plan_parents(c);
+	out->nparents = c->nparents;
+	out->values = t->values;
+	for (uint32_t u = t->first_unit; u < t->first_unit + out->nunits; u++)
+		out->units_final += sched_final(plan_unit(&s->plan, u)->state);
+	out->value = sched_trial_value(s, trial, &out->sd, &out->units_done);
+}
+
+/* ---- groups ------------------------------------------------------------------------------------------ */
+void sched_group(const struct sched *s, uint32_t group, struct group_view *out)
+{
+	struct plan_group *g = plan_group(&s->plan, group);
+	const struct plan_instance *in = &s->plan.instances[g->instance];
+
+	*out = (struct group_view){.group = group, .phase = in->phase, .outer = in->outer};
+	out->key = plan_group_key(&s->plan, group);
+	out->proposed = g->proposed;
+	out->nparents = g->ncombos;
+	out->cursor = &g->cursor;
+}
+
+/* The values of the trials above (0 and PLAN_SEVERAL: none). */
+static void fill_scope(const struct sched *s, const uint32_t *ancestors, struct arena *a, struct scope *out)
+{
+	const struct value **by_phase = arena_array(a, s->study->nphases, sizeof *by_phase);
+
+	for (uint32_t q = 0; q < s->study->nphases; q++)
+		if (ancestors[q] && ancestors[q] != PLAN_SEVERAL)
+			by_phase[q] = plan_trial(&s->plan, ancestors[q])->values;
+	out->by_phase = by_phase;
+	out->nphases = s->study->nphases;
+}
+
+void sched_group_scope(const struct sched *s, uint32_t group, uint32_t parent, struct arena *a,
+                       struct scope *out)
+{
+	const struct plan_combo *c = plan_combo(&s->plan, plan_group_combo(&s->plan, group, parent));
+
+	plan_merge_ancestors(&s->plan, plan_parents(c), c->nparents, s->plan.ancestors[0]);
+	fill_scope(s, s->plan.ancestors[0], a, out);
+}
+
+void sched_trial_scope(const struct sched *s, uint32_t trial, struct arena *a, struct scope *out)
+{
+	plan_ancestors(&s->plan, trial, s->plan.ancestors[0]);
+	fill_scope(s, s->plan.ancestors[0], a, out);
+}
+
+bool sched_has_values(const struct sched *s, uint32_t group, uint32_t parent, const struct value *own)
+{
+	const struct plan_group *g = plan_group(&s->plan, group);
+	const struct study_phase *ph = &s->study->phases[s->plan.instances[g->instance].phase];
+	uint32_t combo = plan_group_combo(&s->plan, group, parent);
+
+	if (ph->search != SEARCH_GRID || ph->space.nparams == 0)
+		return false;
+	return plan_find_trial(&s->plan, plan_trial_key(&s->plan, combo, 0, own)) != 0;
+}
+
+/* ---- commands ---------------------------------------------------------------------------------------- */
+const char *sched_unit_dir(const struct sched *s, uint32_t unit, const char *out_dir, struct arena *a)
+{
+	uint32_t trial = plan_unit(&s->plan, unit)->trial;
+	const char *phase = plan_phase(&s->plan, trial)->name;
+	int32_t fold = plan_fold(&s->plan, unit);
+
+	if (fold < 0)
+		return arena_printf(a, "%s/dir/%s/t%u", out_dir, phase, trial);
+	return arena_printf(a, "%s/dir/%s/t%u/f%d", out_dir, phase, trial, fold);
+}
+
+static double mean_best_step(const struct sched *s, uint32_t trial)
+{
+	const struct plan_trial *t = plan_trial(&s->plan, trial);
+	double sum = 0;
+	uint32_t n = 0;
+
+	for (uint32_t u = t->first_unit; u < t->first_unit + plan_nunits(&s->plan, t); u++) {
+		const struct plan_unit *x = plan_unit(&s->plan, u);
+
+		if (x->state == UNIT_DONE && isfinite(x->best_step)) {
+			sum += x->best_step;
+			n++;
+		}
+	}
+	return n ? sum / n : (double)NAN;
+}
+
+/* What one ancestor phase stands for in this unit: the directories of the units it may see. */
+static void fill_parent(const struct sched *s, uint32_t unit, uint32_t q, const char *out_dir,
+                        struct arena *a, struct command_parent *out)
+{
+	const uint32_t *trials;
+	uint32_t n = plan_ancestor_list(&s->plan, plan_unit(&s->plan, unit)->trial, q, a, &trials);
+	const char **dirs = arena_array(a, (size_t)n * s->plan.units_per_trial[q], sizeof *dirs);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t first, count;
+
+		plan_needs(&s->plan, unit, trials[i], &first, &count);
+		for (uint32_t u = first; u < first + count; u++)
+			dirs[out->ndirs++] = sched_unit_dir(s, u, out_dir, a);
+	}
+	out->dirs = dirs;
+	if (n == 1) {
+		out->value = sched_trial_value(s, trials[0], NULL, NULL);
+		out->best_step = mean_best_step(s, trials[0]);
+	}
+}
+
+void sched_command_context(const struct sched *s, uint32_t unit, uint32_t attempt, const char *out_dir,
+                           struct arena *a, struct command_context *out)
+{
+	const struct plan_unit *u = plan_unit(&s->plan, unit);
+	const struct plan_instance *in = &s->plan.instances[plan_trial(&s->plan, u->trial)->instance];
+	const struct study_phase *ph = &s->study->phases[in->phase];
+	struct command_parent *parents = arena_array(a, s->study->nphases, sizeof *parents);
+
+	*out = (struct command_context){.study = s->study, .phase = ph, .attempt = attempt};
+	sched_trial_scope(s, u->trial, a, &out->scope);
+	for (uint32_t q = 0; q < s->study->nphases; q++) {
+		parents[q].value = parents[q].best_step = (double)NAN;
+		if (ph->ancestor[q])
+			fill_parent(s, unit, q, out_dir, a, &parents[q]);
+	}
+	out->parents = parents;
+	out->trial = u->trial;
+	out->unit = unit;
+	out->seed = plan_seed(&s->plan, unit);
+	out->fold = plan_fold(&s->plan, unit);
+	out->outer_fold = in->outer;
+	out->dir = ph->makes_dir ? sched_unit_dir(s, unit, out_dir, a) : "";
+}
+
+/* ---- progress ---------------------------------------------------------------------------------------- */
+static const double PLANNED_MAX = 1e15;
+
+/* Trials the search of one group will make, as far as one can tell beforehand. */
+static double expected_quota(const struct study_phase *ph)
+{
+	double quota = ph->trials > 0 ? (double)ph->trials : 0;
+
+	if (ph->space.nparams == 0 && !ph->trials_total)
+		return 1;
+	if (ph->search == SEARCH_GRID) {
+		int64_t size = space_size(&ph->space);
+
+		if (size >= 0 && (double)size < quota)
+			quota = (double)size;
+	}
+	return quota < PLANNED_MAX ? quota : PLANNED_MAX;
+}
+
+static double expected_parents(const struct plan_slot *slot, const struct after *rule, const double *expected)
+{
+	double n = slot->parent == UINT32_MAX ? 0 : expected[slot->parent];
+
+	if (rule->pick == PICK_ALL)
+		return n;
+	if (slot->picked)
+		n = slot->nwinners;
+	else if (n > rule->best_n)
+		n = rule->best_n;
+	return rule->as_one && n > 1 ? 1 : n;
+}
+
+static double expected_trials(const struct sched *s, const struct plan_instance *in, const double *expected)
+{
+	const struct study_phase *ph = &s->study->phases[in->phase];
+	double combos = ph->nafter ? 0 : 1, trials;
+
+	if (in->trials_known)
+		return in->trials;
+	for (uint32_t i = 0; i < ph->nafter; i++) {
+		double n = expected_parents(&in->slots[i], &ph->after[i], expected);
+
+		combos = n > combos ? n : combos;
+	}
+	if (in->groups_known || in->combos > combos)
+		combos = in->combos;
+	trials = expected_quota(ph) * (ph->trials_total && combos > 0 ? 1 : combos);
+	return trials < PLANNED_MAX ? trials : PLANNED_MAX;
+}
+
+/* Instances are in topological order, like phases. */
+static uint64_t planned(const struct sched *s, uint32_t phase, double *expected)
+{
+	double sum = 0;
+
+	for (uint32_t i = 0; i < s->plan.ninstances; i++) {
+		const struct plan_instance *in = &s->plan.instances[i];
+
+		if (!in->exists)
+			continue;
+		expected[i] = expected_trials(s, in, expected);
+		if ((phase == UINT32_MAX || phase == in->phase) && expected[i] > in->trials)
+			sum += (expected[i] - in->trials) * s->plan.units_per_trial[in->phase];
+	}
+	return (uint64_t)(sum < PLANNED_MAX ? sum : PLANNED_MAX);
+}
+
+void sched_counts(const struct sched *s, uint32_t phase, struct sched_counts *out)
+{
+	double seconds = 0;
+	uint64_t timed = 0;
+
+	memset(out, 0, sizeof *out);
+	memcpy(out->by_state, phase == UINT32_MAX ? s->by_state : s->phases[phase].by_state,
+	       sizeof out->by_state);
+	out->planned = planned(s, phase, s->expected);
+	for (uint32_t i = 0; i < s->study->nphases; i++)
+		if (phase == UINT32_MAX || phase == i) {
+			seconds += s->phases[i].seconds;
+			timed += s->phases[i].timed;
+		}
+	out->seconds_mean = timed ? seconds / (double)timed : (double)NAN;
+}

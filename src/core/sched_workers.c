@@ -1,0 +1,507 @@
+/* workers: who has room, who does what, and what comes next.
+ *
+ * Room. Phases with equal needs (cpus, gpus, memory) share one `struct need`, and each need lists the workers
+ * that have room for one more such unit now (FREE), and those that may hold one more ahead of need (SPARE).
+ * When a worker's room changes, its place in these lists is set right: O(needs). So neither choosing a unit
+ * nor finding its worker looks at all workers. Lists are first in, first out, which spreads the load.
+ *
+ * Ahead of need. When no worker has room for a ready unit, a worker may be given one to hold: it starts it by
+ * itself when its room allows, oldest first, without waiting for rank 0. The scheduler mirrors that: room
+ * that becomes free goes first to the worker's oldest held unit that fits. Messages of one worker come in
+ * order, so both sides agree. Should some worker have room while another one still holds a unit, it is
+ * recalled; if the holder has started it in the meantime, the recall is void. */
+#include "sched_core.h"
+
+#include <math.h>
+
+/* ---- needs ------------------------------------------------------------------------------------------ */
+static uint32_t need_of(struct sched *s, const struct limits *l)
+{
+	uint32_t cpus = l->cpus ? l->cpus : 1;
+	int64_t memory = l->memory_bytes > 0 ? l->memory_bytes : 0;
+
+	for (uint32_t i = 0; i < s->nneeds; i++)
+		if (s->needs[i].cpus == cpus && s->needs[i].gpus == l->gpus &&
+		    s->needs[i].memory_bytes == memory)
+			return i;
+	s->needs[s->nneeds] = (struct need){.cpus = cpus, .gpus = l->gpus, .memory_bytes = memory};
+	return s->nneeds++;
+}
+
+void sched_workers_init(struct sched *s)
+{
+	slab_init(&s->slots, s->arena, sizeof(struct slot));
+	s->needs = arena_array(s->arena, s->study->nphases, sizeof *s->needs);
+	for (uint32_t i = 0; i < s->study->nphases; i++)
+		s->phases[i].need = need_of(s, &s->study->phases[i].limits);
+}
+
+static struct need *unit_need(struct sched *s, uint32_t unit)
+{
+	return &s->needs[s->phases[sched_phase_of(s, unit)].need];
+}
+
+static bool has_room(const struct worker *w, const struct need *n)
+{
+	return w->up && w->free_cpus >= n->cpus && w->free_gpus >= n->gpus &&
+	       (w->memory_bytes == 0 || w->free_memory >= n->memory_bytes);
+}
+
+static bool is_able(const struct worker *w, const struct need *n)
+{
+	return w->up && w->cpus >= n->cpus && w->gpus >= n->gpus &&
+	       (w->memory_bytes == 0 || w->memory_bytes >= n->memory_bytes);
+}
+
+static void take_room(struct worker *w, const struct need *n)
+{
+	w->free_cpus -= n->cpus;
+	w->free_gpus -= n->gpus;
+	w->free_memory -= w->memory_bytes ? n->memory_bytes : 0;
+}
+
+static void give_room(struct worker *w, const struct need *n)
+{
+	w->free_cpus += n->cpus;
+	w->free_gpus += n->gpus;
+	w->free_memory += w->memory_bytes ? n->memory_bytes : 0;
+}
+
+/* ---- lists of workers --------------------------------------------------------------------------------- */
+static struct worker_node *node_at(struct sched *s, uint32_t worker, uint32_t need, enum list_kind kind)
+{
+	return &s->workers[worker]->nodes[need * LIST_KINDS + kind];
+}
+
+static void list_remove(struct sched *s, uint32_t worker, uint32_t need, enum list_kind kind)
+{
+	struct worker_list *l = &s->needs[need].lists[kind];
+	struct worker_node *n = node_at(s, worker, need, kind);
+
+	if (!n->in)
+		return;
+	*(n->prev ? &node_at(s, n->prev - 1, need, kind)->next : &l->head) = n->next;
+	*(n->next ? &node_at(s, n->next - 1, need, kind)->prev : &l->tail) = n->prev;
+	n->in = false;
+	l->count--;
+}
+
+static void list_append(struct sched *s, uint32_t worker, uint32_t need, enum list_kind kind)
+{
+	struct worker_list *l = &s->needs[need].lists[kind];
+	struct worker_node *n = node_at(s, worker, need, kind);
+
+	n->prev = l->tail;
+	n->next = 0;
+	n->in = true;
+	*(l->tail ? &node_at(s, l->tail - 1, need, kind)->next : &l->head) = worker + 1;
+	l->tail = worker + 1;
+	l->count++;
+}
+
+/* Put the worker where its room now says. used: it was just given something, others come first next time. */
+static void place_worker(struct sched *s, uint32_t worker, bool used)
+{
+	const struct worker *w = s->workers[worker];
+
+	for (uint32_t i = 0; i < s->nneeds; i++) {
+		bool want[LIST_KINDS] = {has_room(w, &s->needs[i]),
+		                         is_able(w, &s->needs[i]) && w->held.count < w->held_max};
+
+		for (enum list_kind k = LIST_FREE; k < LIST_KINDS; k++) {
+			bool in = node_at(s, worker, i, k)->in;
+
+			if (in && (!want[k] || used))
+				list_remove(s, worker, i, k);
+			if (want[k] && !node_at(s, worker, i, k)->in)
+				list_append(s, worker, i, k);
+		}
+	}
+}
+
+/* ---- slots ------------------------------------------------------------------------------------------- */
+static void slots_append(struct sched *s, struct slot_list *l, uint32_t slot)
+{
+	struct slot *x = sched_slot(s, slot);
+
+	x->prev = l->tail;
+	x->next = 0;
+	*(l->tail ? &sched_slot(s, l->tail)->next : &l->head) = slot;
+	l->tail = slot;
+	l->count++;
+}
+
+static void slots_remove(struct sched *s, struct slot_list *l, uint32_t slot)
+{
+	struct slot *x = sched_slot(s, slot);
+
+	*(x->prev ? &sched_slot(s, x->prev)->next : &l->head) = x->next;
+	*(x->next ? &sched_slot(s, x->next)->prev : &l->tail) = x->prev;
+	l->count--;
+}
+
+/* The list of its need: units that could be recalled. */
+static void recallable_add(struct sched *s, uint32_t slot)
+{
+	struct slot *x = sched_slot(s, slot);
+	struct need *n = unit_need(s, x->unit);
+
+	x->held_prev = 0;
+	x->held_next = n->newest_held;
+	if (n->newest_held)
+		sched_slot(s, n->newest_held)->held_prev = slot;
+	n->newest_held = slot;
+}
+
+static void recallable_remove(struct sched *s, uint32_t slot)
+{
+	struct slot *x = sched_slot(s, slot);
+	struct need *n = unit_need(s, x->unit);
+
+	*(x->held_prev ? &sched_slot(s, x->held_prev)->held_next : &n->newest_held) = x->held_next;
+	if (x->held_next)
+		sched_slot(s, x->held_next)->held_prev = x->held_prev;
+}
+
+static bool recallable(const struct slot *x)
+{
+	return x->held && !x->recalling && !x->cancelled;
+}
+
+/* The recall found its answer, or became void. */
+static void end_recall(struct sched *s, struct slot *x)
+{
+	if (x->recalling)
+		unit_need(s, x->unit)->recalls--;
+	x->recalling = false;
+}
+
+static uint32_t slot_open(struct sched *s, uint32_t unit, uint32_t worker, bool held)
+{
+	uint32_t slot = s->free_slot;
+	struct worker *w = s->workers[worker];
+	struct slot *x;
+
+	if (slot) {
+		s->free_slot = sched_slot(s, slot)->next;
+	} else {
+		slab_add(&s->slots);
+		slot = s->slots.count;
+	}
+	x = sched_slot(s, slot);
+	*x = (struct slot){.unit = unit, .lease = ++s->last_lease, .worker = worker, .held = held};
+	x->started_ms = s->now_ms;
+	slots_append(s, held ? &w->held : &w->running, slot);
+	if (held)
+		recallable_add(s, slot);
+	else
+		take_room(w, unit_need(s, unit));
+	plan_unit(&s->plan, unit)->slot = slot;
+	s->live++;
+	return slot;
+}
+
+static void slot_close(struct sched *s, struct slot *x)
+{
+	struct worker *w = s->workers[x->worker];
+	uint32_t slot = plan_unit(&s->plan, x->unit)->slot;
+
+	if (recallable(x))
+		recallable_remove(s, slot);
+	end_recall(s, x);
+	slots_remove(s, x->held ? &w->held : &w->running, slot);
+	if (!x->held)
+		give_room(w, unit_need(s, x->unit));
+	plan_unit(&s->plan, x->unit)->slot = 0;
+	x->unit = 0;
+	x->lease = 0;
+	x->next = s->free_slot;
+	s->free_slot = slot;
+	s->live--;
+}
+
+/* A held unit takes room: the worker starts it, or has started it. */
+static void promote(struct sched *s, struct slot *x)
+{
+	struct worker *w = s->workers[x->worker];
+	uint32_t slot = plan_unit(&s->plan, x->unit)->slot;
+
+	if (recallable(x))
+		recallable_remove(s, slot);
+	slots_remove(s, &w->held, slot);
+	x->held = false;
+	x->started_ms = s->now_ms;
+	slots_append(s, &w->running, slot);
+	take_room(w, unit_need(s, x->unit));
+}
+
+static void promote_held(struct sched *s, uint32_t worker)
+{
+	struct worker *w = s->workers[worker];
+
+	for (uint32_t slot = w->held.head; slot && w->free_cpus > 0;) {
+		struct slot *x = sched_slot(s, slot);
+
+		slot = x->next;
+		if (!x->cancelled && has_room(w, unit_need(s, x->unit)))
+			promote(s, x);
+	}
+}
+
+/* ---- events ------------------------------------------------------------------------------------------ */
+static struct worker *worker_at(struct sched *s, uint32_t worker)
+{
+	if (worker >= s->nworkers) {
+		uint32_t n = s->nworkers ? s->nworkers : 16;
+
+		while (n <= worker)
+			n *= 2;
+		s->workers = arena_grow(s->arena, s->workers, s->nworkers * sizeof *s->workers,
+		                        n * sizeof *s->workers);
+		s->nworkers = n;
+	}
+	if (!s->workers[worker]) {
+		s->workers[worker] = arena_alloc(s->arena, sizeof(struct worker));
+		s->workers[worker]->nodes =
+		    arena_array(s->arena, (size_t)s->nneeds * LIST_KINDS, sizeof(struct worker_node));
+	}
+	return s->workers[worker];
+}
+
+void sched_worker_up(struct sched *s, const struct event *e)
+{
+	struct worker *w;
+	uint64_t held;
+
+	if (e->worker >= SCHED_MAX_WORKERS)
+		return;
+	w = worker_at(s, e->worker);
+	if (w->up)
+		return;
+	w->up = true;
+	w->cpus = w->free_cpus = e->cpus ? e->cpus : 1;
+	w->gpus = w->free_gpus = e->gpus;
+	w->memory_bytes = w->free_memory = e->memory_bytes > 0 ? e->memory_bytes : 0;
+	held = (uint64_t)s->options.prefetch_per_slot * w->cpus;
+	w->held_max = held < UINT32_MAX ? (uint32_t)held : UINT32_MAX;
+	s->workers_up++;
+	s->seen_worker = true;
+	for (uint32_t i = 0; i < s->nneeds; i++)
+		s->needs[i].able += is_able(w, &s->needs[i]);
+	place_worker(s, e->worker, false);
+}
+
+static void lose_slots(struct sched *s, struct slot_list *l)
+{
+	struct attempt_result r = {.reason = REASON_LOST, .exit_code = -1};
+
+	r.last = r.best = r.best_step = (double)NAN;
+	while (l->head) {
+		struct slot *x = sched_slot(s, l->head);
+		uint32_t unit = x->unit, worker = x->worker;
+
+		slot_close(s, x);
+		sched_end(s, unit, worker, &r, false);
+	}
+}
+
+void sched_worker_lost(struct sched *s, uint32_t worker)
+{
+	struct worker *w;
+
+	if (worker >= s->nworkers || !s->workers[worker] || !s->workers[worker]->up)
+		return;
+	w = s->workers[worker];
+	for (uint32_t i = 0; i < s->nneeds; i++)
+		s->needs[i].able -= is_able(w, &s->needs[i]);
+	w->up = false;
+	s->workers_up--;
+	place_worker(s, worker, false);
+	lose_slots(s, &w->running);
+	lose_slots(s, &w->held);
+}
+
+struct slot *sched_event_slot(const struct sched *s, const struct event *e)
+{
+	uint32_t slot;
+	struct slot *x;
+
+	if (e->unit < 1 || e->unit > s->plan.units.count)
+		return NULL;
+	slot = plan_unit(&s->plan, e->unit)->slot;
+	if (!slot)
+		return NULL;
+	x = sched_slot(s, slot);
+	return x->lease == e->lease && x->worker == e->worker ? x : NULL;
+}
+
+void sched_started(struct sched *s, const struct event *e)
+{
+	struct slot *x = sched_event_slot(s, e);
+
+	if (!x || x->started)
+		return;
+	if (x->held) {
+		if (!has_room(s->workers[x->worker], unit_need(s, x->unit)))
+			return;
+		promote(s, x);
+		place_worker(s, x->worker, true);
+	}
+	end_recall(s, x);
+	x->started = true;
+	x->started_ms = s->now_ms;
+}
+
+static void observe(struct sched *s, uint32_t unit, int64_t started_ms)
+{
+	struct phase_state *p = &s->phases[sched_phase_of(s, unit)];
+
+	p->seconds += (double)(s->now_ms - started_ms) / 1000.0;
+	p->timed++;
+	sched_refresh_critical(s);
+}
+
+void sched_finished(struct sched *s, const struct event *e)
+{
+	struct slot *x = sched_event_slot(s, e);
+	struct slot was;
+
+	if (!x || (unsigned)e->result.reason >= REASON_COUNT)
+		return;
+	was = *x;
+	slot_close(s, x);
+	sched_end(s, was.unit, was.worker, &e->result, was.cancelled);
+	if (plan_unit(&s->plan, was.unit)->state == UNIT_DONE)
+		observe(s, was.unit, was.started_ms);
+	promote_held(s, was.worker);
+	place_worker(s, was.worker, false);
+}
+
+void sched_recalled(struct sched *s, const struct event *e)
+{
+	struct slot *x = sched_event_slot(s, e);
+
+	if (!x || x->started)
+		return;
+	slot_close(s, x);
+	sched_unbegin(s, e->unit, e->worker);
+	promote_held(s, e->worker);
+	place_worker(s, e->worker, false);
+}
+
+/* ---- choosing ---------------------------------------------------------------------------------------- */
+struct choice_of_unit {
+	uint32_t unit, phase;
+	enum ready_queue queue;
+};
+
+/* Begun trials first, the oldest before all; then the phase with most still to come behind it, then the
+ * longer unit; trials that have failed already come last. */
+static bool better(const struct sched *s, const struct choice_of_unit *a, const struct choice_of_unit *b)
+{
+	if (a->queue != b->queue)
+		return a->queue < b->queue;
+	if (a->queue == READY_FRESH) {
+		double x = s->phases[a->phase].critical_seconds, y = s->phases[b->phase].critical_seconds;
+
+		if (x > y || y > x)
+			return x > y;
+		x = sched_mean_seconds(s, a->phase);
+		y = sched_mean_seconds(s, b->phase);
+		if (x > y || y > x)
+			return x > y;
+	}
+	return a->unit < b->unit;
+}
+
+static struct choice_of_unit top_of(const struct sched *s, uint32_t phase)
+{
+	for (enum ready_queue q = READY_BEGUN; q < READY_QUEUES; q++) {
+		uint32_t unit = queue_top(&s->phases[phase].ready[q]);
+
+		if (unit)
+			return (struct choice_of_unit){unit, phase, q};
+	}
+	return (struct choice_of_unit){0};
+}
+
+/* The ready unit that comes next among those that some worker in the list of this kind can take; 0: none. */
+static uint32_t choose(const struct sched *s, enum list_kind kind)
+{
+	struct choice_of_unit best = {0};
+
+	for (uint32_t i = 0; i < s->study->nphases; i++) {
+		struct choice_of_unit c;
+
+		if (!s->needs[s->phases[i].need].lists[kind].count)
+			continue;
+		c = top_of(s, i);
+		if (c.unit && (!best.unit || better(s, &c, &best)))
+			best = c;
+	}
+	return best.unit;
+}
+
+static void assign(struct sched *s, uint32_t unit, enum list_kind kind)
+{
+	uint32_t worker = unit_need(s, unit)->lists[kind].head - 1;
+	struct action *a;
+	uint32_t slot;
+
+	sched_begin(s, unit, worker);
+	slot = slot_open(s, unit, worker, kind == LIST_SPARE);
+	place_worker(s, worker, true);
+	a = sched_action(s, ACTION_ASSIGN);
+	a->worker = worker;
+	a->unit = unit;
+	a->lease = sched_slot(s, slot)->lease;
+	a->attempt = plan_unit(&s->plan, unit)->attempts;
+}
+
+static void tell(struct sched *s, const struct slot *x, enum action_kind kind)
+{
+	struct action *a = sched_action(s, kind);
+
+	a->worker = x->worker;
+	a->unit = x->unit;
+	a->lease = x->lease;
+}
+
+/* No ready unit is left for these workers with room, but others hold some they have not started. */
+static void recall(struct sched *s, struct need *n)
+{
+	while (n->newest_held && n->recalls < n->lists[LIST_FREE].count) {
+		uint32_t slot = n->newest_held;
+
+		recallable_remove(s, slot);
+		sched_slot(s, slot)->recalling = true;
+		n->recalls++;
+		tell(s, sched_slot(s, slot), ACTION_RECALL);
+	}
+}
+
+void sched_assign(struct sched *s)
+{
+	uint32_t unit;
+
+	while ((unit = choose(s, LIST_FREE)))
+		assign(s, unit, LIST_FREE);
+	while ((unit = choose(s, LIST_SPARE)))
+		assign(s, unit, LIST_SPARE);
+	for (uint32_t i = 0; i < s->nneeds; i++)
+		recall(s, &s->needs[i]);
+}
+
+void sched_cancel_live(struct sched *s)
+{
+	for (uint32_t i = 1; i <= s->slots.count; i++) {
+		struct slot *x = sched_slot(s, i);
+
+		if (!x->lease || x->cancelled)
+			continue;
+		if (recallable(x))
+			recallable_remove(s, i);
+		x->cancelled = true;
+		tell(s, x, ACTION_CANCEL);
+	}
+}
