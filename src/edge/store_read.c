@@ -1,0 +1,566 @@
+/* Rows out: the study, the objective of a unit, replay, and any question over the views. */
+#include "store_private.h"
+
+#include "text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *store_column_text(sqlite3_stmt *st, int i)
+{
+	const char *s = (const char *)sqlite3_column_text(st, i);
+
+	return s ? s : "";
+}
+
+double store_column_real(sqlite3_stmt *st, int i)
+{
+	int type = sqlite3_column_type(st, i);
+	double v;
+
+	if (type == SQLITE_NULL)
+		return (double)NAN;
+	if (type == SQLITE_INTEGER || type == SQLITE_FLOAT)
+		return sqlite3_column_double(st, i);
+	const char *s = store_column_text(st, i);
+
+	return text_parse_double(s, strlen(s), &v) ? v : (double)NAN;
+}
+
+/* ---- phases ---- */
+
+int store_remember_phase(struct store *s, const char *name, int64_t id)
+{
+	struct store_phase_name *p;
+	char *copy;
+
+	if (store_phase_name(s, id))
+		return 0;
+	p = realloc(s->phases, (s->nphases + 1) * sizeof *p);
+	if (!p)
+		return -1;
+	s->phases = p;
+	copy = strdup(name);
+	if (!copy)
+		return -1;
+	s->phases[s->nphases++] = (struct store_phase_name){copy, id};
+	return 0;
+}
+
+int store_load_phases(struct store *s, struct fault *f)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(s->db, "SELECT phase, name FROM phase ORDER BY phase", -1, &st, NULL);
+
+	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+		rc = sqlite3_step(st);
+		if (rc == SQLITE_ROW &&
+		    store_remember_phase(s, store_column_text(st, 1), sqlite3_column_int64(st, 0)) != 0)
+			rc = SQLITE_NOMEM;
+	}
+	if (rc != SQLITE_DONE)
+		store_fault(s, rc, "read its phases", f);
+	sqlite3_finalize(st);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+int store_phase_id(struct store *s, const char *name, int64_t *id, struct fault *f)
+{
+	for (size_t i = 0; i < s->nphases; i++)
+		if (strcmp(s->phases[i].name, name) == 0) {
+			*id = s->phases[i].id;
+			return 0;
+		}
+	return fault_set(f, FAULT_BUG, "%s: phase %s was not recorded", s->path, name);
+}
+
+const char *store_phase_name(const struct store *s, int64_t id)
+{
+	for (size_t i = 0; i < s->nphases; i++)
+		if (s->phases[i].id == id)
+			return s->phases[i].name;
+	return NULL;
+}
+
+int store_get_study(struct store *s, struct arena *a, const char **name, const char **text, size_t *n,
+                    struct fault *f)
+{
+	struct query q;
+	int row;
+
+	*name = *text = NULL;
+	*n = 0;
+	if (query_init(&q, s, STORE_SQL_STUDY_GET, f) != 0)
+		return -1;
+	row = query_row(&q, f);
+	if (row == 1) {
+		*name = arena_strdup(a, store_column_text(q.st, 0));
+		*text = store_column_text(q.st, 1);
+		*n = (size_t)sqlite3_column_bytes(q.st, 1);
+		*text = arena_strndup(a, *text, *n);
+	}
+	query_end(&q);
+	return row < 0 ? -1 : 0;
+}
+
+/* ---- the objective ---- */
+
+struct objective {
+	bool found, maximize;
+	int64_t last_attempt, last_seq, best_seq, stepless_attempt;
+	double last, best, best_step;
+};
+
+static bool better(const struct objective *o, double v, int64_t seq)
+{
+	if (isnan(v))
+		return false;
+	if (isnan(o->best))
+		return true;
+	if (v == o->best)
+		return seq < o->best_seq;
+	return o->maximize ? v > o->best : v < o->best;
+}
+
+static void objective_add(struct objective *o, sqlite3_stmt *st)
+{
+	int64_t attempt = sqlite3_column_int64(st, 0), seq = sqlite3_column_int64(st, 1);
+	double step = store_column_real(st, 2), v = store_column_real(st, 3);
+	bool stepless = sqlite3_column_type(st, 2) == SQLITE_NULL;
+
+	if (!o->found || attempt > o->last_attempt || (attempt == o->last_attempt && seq > o->last_seq)) {
+		o->last = v;
+		o->last_attempt = attempt;
+		o->last_seq = seq;
+	}
+	o->found = true;
+	/* They come first, by attempt: a later attempt's reports without a step stand for the earlier ones'.
+	 */
+	if (stepless && attempt > o->stepless_attempt) {
+		o->stepless_attempt = attempt;
+		o->best = (double)NAN;
+	}
+	if (better(o, v, seq)) {
+		o->best = v;
+		o->best_step = step;
+		o->best_seq = seq;
+	}
+}
+
+static int read_series(struct store *s, uint32_t unit, int64_t name, struct objective *o, struct fault *f)
+{
+	struct query q;
+	int row;
+
+	if (query_init(&q, s, STORE_SQL_SERIES, f) != 0)
+		return -1;
+	query_put_int(&q, unit);
+	query_put_int(&q, name);
+	while ((row = query_row(&q, f)) == 1)
+		objective_add(o, q.st);
+	query_end(&q);
+	return row;
+}
+
+static int read_new_step(struct store *s, uint32_t unit, uint32_t attempt, bool *new_step, struct fault *f)
+{
+	struct query q;
+	int row;
+
+	if (query_init(&q, s, STORE_SQL_NEW_STEP, f) != 0)
+		return -1;
+	query_put_int(&q, unit);
+	query_put_int(&q, attempt);
+	row = query_row(&q, f);
+	*new_step = row == 1;
+	query_end(&q);
+	return row < 0 ? -1 : 0;
+}
+
+int store_find_name(struct store *s, const char *name, int64_t *id, struct fault *f)
+{
+	struct query q;
+	int row;
+
+	if (query_init(&q, s, STORE_SQL_NAME_FIND, f) != 0)
+		return -1;
+	query_put_text(&q, name);
+	row = query_row(&q, f);
+	if (row == 1)
+		*id = sqlite3_column_int64(q.st, 0);
+	query_end(&q);
+	return row;
+}
+
+int store_objective(struct store *s, uint32_t unit, const char *metric, bool maximize, uint32_t attempt,
+                    bool *found, double *last, double *best, double *best_step, bool *new_step,
+                    struct fault *f)
+{
+	struct objective o = {.maximize = maximize,
+	                      .stepless_attempt = -1,
+	                      .last = (double)NAN,
+	                      .best = (double)NAN,
+	                      .best_step = (double)NAN};
+	int64_t name = 0;
+	int known = metric ? store_find_name(s, metric, &name, f) : 0;
+
+	if (known < 0 || (known == 1 && read_series(s, unit, name, &o, f) != 0))
+		return -1;
+	if (new_step && read_new_step(s, unit, attempt, new_step, f) != 0)
+		return -1;
+	*found = o.found;
+	*last = o.last;
+	*best = o.best;
+	*best_step = isnan(o.best) ? (double)NAN : o.best_step;
+	return 0;
+}
+
+/* ---- replay ---- */
+
+/* Numbers out of a file are not trusted: a column that does not fit its field is damage. */
+struct fields {
+	sqlite3_stmt *st;
+	bool bad;
+};
+
+static uint32_t get_u32(struct fields *r, int i)
+{
+	int64_t v = sqlite3_column_int64(r->st, i);
+
+	if (v < 0 || v > UINT32_MAX)
+		r->bad = true;
+	return (uint32_t)v;
+}
+
+static int32_t get_i32(struct fields *r, int i)
+{
+	int64_t v = sqlite3_column_int64(r->st, i);
+
+	if (v < INT32_MIN || v > INT32_MAX)
+		r->bad = true;
+	return (int32_t)v;
+}
+
+struct load {
+	struct store *s;
+	const struct store_loader *l;
+	struct query parents; /* walks along with the trials */
+	bool parents_left;
+	uint32_t *list; /* of the trial at hand */
+	uint32_t nlist, cap;
+};
+
+static int add_parent(struct load *x, uint32_t nth, uint32_t parent, struct fault *f)
+{
+	if (nth >= 1u << 16)
+		return store_damaged(x->s, f, "a trial has a parent number %" PRIu32, nth);
+	if (nth >= x->cap) {
+		uint32_t cap = 2 * (nth + 4);
+		uint32_t *p = realloc(x->list, cap * sizeof *p);
+
+		if (!p)
+			return store_break(x->s, SQLITE_NOMEM, "read the trials", f);
+		memset(p + x->cap, 0, (cap - x->cap) * sizeof *p);
+		x->list = p;
+		x->cap = cap;
+	}
+	x->list[nth] = parent;
+	if (nth >= x->nlist)
+		x->nlist = nth + 1;
+	return 0;
+}
+
+/* The parents of `trial`: rows of the second cursor up to it. They come by number of the parent, not by
+ * position, so each goes to its place. */
+static int read_parents(struct load *x, uint32_t trial, struct fault *f)
+{
+	if (x->nlist)
+		memset(x->list, 0, x->nlist * sizeof *x->list);
+	x->nlist = 0;
+	while (x->parents_left) {
+		struct fields r = {.st = x->parents.st};
+		uint32_t of = get_u32(&r, 0), parent = get_u32(&r, 1), nth = get_u32(&r, 2);
+		int row;
+
+		if (of > trial)
+			break;
+		if (r.bad || of < trial)
+			return store_damaged(x->s, f, "parents of trial %" PRIu32 ", which is missing", of);
+		if (add_parent(x, nth, parent, f) != 0)
+			return -1;
+		row = query_row(&x->parents, f);
+		if (row < 0)
+			return -1;
+		x->parents_left = row == 1;
+	}
+	for (uint32_t i = 0; i < x->nlist; i++)
+		if (!x->list[i])
+			return store_damaged(x->s, f, "a parent of trial %" PRIu32 " is missing", trial);
+	return 0;
+}
+
+static int read_trial(struct load *x, sqlite3_stmt *st, struct fault *f)
+{
+	struct fields r = {.st = st};
+	struct store_trial t = {.trial = get_u32(&r, 0),
+	                        .phase = store_phase_name(x->s, sqlite3_column_int64(st, 1)),
+	                        .outer = get_i32(&r, 2),
+	                        .k = get_u32(&r, 3),
+	                        .key_hi = (uint64_t)sqlite3_column_int64(st, 4),
+	                        .key_lo = (uint64_t)sqlite3_column_int64(st, 5),
+	                        .first_unit = get_u32(&r, 6),
+	                        .nunits = get_u32(&r, 7),
+	                        .first_fold = get_i32(&r, 8)};
+
+	if (r.bad || !t.phase)
+		return store_damaged(x->s, f, "trial %lld", (long long)sqlite3_column_int64(st, 0));
+	t.own = sqlite3_column_blob(st, 9);
+	t.own_bytes = (size_t)sqlite3_column_bytes(st, 9);
+	t.own_json = (const char *)sqlite3_column_text(st, 10);
+	t.params_json = (const char *)sqlite3_column_text(st, 11);
+	if (read_parents(x, t.trial, f) != 0)
+		return -1;
+	t.parents = x->list;
+	t.nparents = x->nlist;
+	return x->l->trial(x->l->ctx, &t, f);
+}
+
+static int read_pick(struct load *x, sqlite3_stmt *st, struct fault *f)
+{
+	struct fields r = {.st = st};
+	struct store_pick p = {.phase = store_phase_name(x->s, sqlite3_column_int64(st, 0)),
+	                       .child_phase = store_phase_name(x->s, sqlite3_column_int64(st, 1)),
+	                       .outer = get_i32(&r, 2),
+	                       .trial = get_u32(&r, 3),
+	                       .bucket = get_u32(&r, 4),
+	                       .rank = get_u32(&r, 5),
+	                       .value = store_column_real(st, 6),
+	                       .last = sqlite3_column_int(st, 7) != 0};
+
+	if (r.bad || !p.phase || !p.child_phase)
+		return store_damaged(x->s, f, "a pick of trial %lld", (long long)sqlite3_column_int64(st, 3));
+	return x->l->pick(x->l->ctx, &p, f);
+}
+
+static int read_unit(struct load *x, sqlite3_stmt *st, struct fault *f)
+{
+	struct fields r = {.st = st};
+	struct store_unit u = {.unit = get_u32(&r, 0),
+	                       .state = store_column_text(st, 1),
+	                       .reason = store_column_text(st, 2),
+	                       .cause = get_u32(&r, 3),
+	                       .attempts = get_u32(&r, 4),
+	                       .failures = get_u32(&r, 5),
+	                       .losses = get_u32(&r, 6),
+	                       .idle_requeues = get_u32(&r, 7),
+	                       .value = store_column_real(st, 8),
+	                       .best_step = store_column_real(st, 9)};
+
+	if (r.bad)
+		return store_damaged(x->s, f, "unit %lld", (long long)sqlite3_column_int64(st, 0));
+	return x->l->unit(x->l->ctx, &u, f);
+}
+
+static int each_row(struct load *x, enum store_statement which,
+                    int (*fn)(struct load *, sqlite3_stmt *, struct fault *), struct fault *f)
+{
+	struct query q;
+	int row;
+
+	if (query_init(&q, x->s, which, f) != 0)
+		return -1;
+	while ((row = query_row(&q, f)) == 1)
+		if (fn(x, q.st, f) != 0) {
+			row = -1;
+			break;
+		}
+	query_end(&q);
+	return row;
+}
+
+static int load_trials(struct load *x, struct fault *f)
+{
+	int row;
+
+	if (query_init(&x->parents, x->s, STORE_SQL_LOAD_PARENTS, f) != 0)
+		return -1;
+	row = query_row(&x->parents, f);
+	x->parents_left = row == 1;
+	if (row >= 0)
+		row = each_row(x, STORE_SQL_LOAD_TRIALS, read_trial, f);
+	query_end(&x->parents);
+	return row;
+}
+
+int store_load(struct store *s, const struct store_loader *l, struct fault *f)
+{
+	struct load x = {.s = s, .l = l};
+	/* Other writers are kept out by the lock; a reader needs one snapshot for its four cursors. */
+	bool own = !s->broken.code && sqlite3_get_autocommit(s->db) != 0;
+	int rc;
+
+	if (own)
+		sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL);
+	rc = load_trials(&x, f);
+	if (rc == 0)
+		rc = each_row(&x, STORE_SQL_LOAD_PICKS, read_pick, f);
+	if (rc == 0)
+		rc = each_row(&x, STORE_SQL_LOAD_UNITS, read_unit, f);
+	if (own && !sqlite3_get_autocommit(s->db))
+		sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+	free(x.list);
+	return rc;
+}
+
+/* ---- questions ---- */
+
+struct store_rows {
+	struct store *s;
+	sqlite3_stmt *st;
+	uint32_t snapshot; /* number of the temporary table the rows were copied to; 0: none */
+};
+
+static int prepare_question(struct store *s, const char *sql, const char *const *binds, sqlite3_stmt **st,
+                            struct fault *f)
+{
+	const char *tail = "";
+	int rc = sqlite3_prepare_v2(s->db, sql, -1, st, &tail);
+
+	if ((rc & 0xff) == SQLITE_ERROR || (rc == SQLITE_OK && (!*st || *tail)))
+		return fault_set(f, FAULT_BUG, "%s: wrong question: %s: %s", s->path,
+		                 rc == SQLITE_OK ? "not one statement" : sqlite3_errmsg(s->db), sql);
+	if (rc != SQLITE_OK)
+		return store_fault(s, rc, "read it", f);
+	for (int i = 0; binds && binds[i]; i++)
+		sqlite3_bind_text(*st, i + 1, binds[i], -1, SQLITE_TRANSIENT);
+	return 0;
+}
+
+/* A reader of a database with a rollback journal holds up the writer's commits for as long as its question is
+ * open, and somebody may be paging through the answer. So there the answer is copied first (SQLite puts what
+ * is large on disk) and read from the copy. */
+static int copy_answer(struct store_rows *r, const char *sql, const char *const *binds, struct fault *f)
+{
+	struct store *s = r->s;
+	uint32_t number = ++s->selects;
+	char *text = sqlite3_mprintf("CREATE TEMP TABLE answer_%u AS %s", number, sql);
+	sqlite3_stmt *st = NULL;
+	int rc = text ? prepare_question(s, text, binds, &st, f) : store_fault(s, SQLITE_NOMEM, "read it", f);
+
+	sqlite3_free(text);
+	if (rc == 0 && sqlite3_step(st) != SQLITE_DONE)
+		rc = store_fault(s, sqlite3_extended_errcode(s->db), "read it", f);
+	sqlite3_finalize(st);
+	if (rc != 0)
+		return rc;
+	sqlite3_finalize(r->st);
+	r->st = NULL;
+	r->snapshot = number;
+	text = sqlite3_mprintf("SELECT * FROM temp.answer_%u ORDER BY rowid", number);
+	rc = text ? prepare_question(s, text, NULL, &r->st, f) : store_fault(s, SQLITE_NOMEM, "read it", f);
+	sqlite3_free(text);
+	return rc;
+}
+
+int store_select(struct store *s, const char *sql, const char *const *binds, struct store_rows **out,
+                 struct fault *f)
+{
+	struct store_rows *r;
+	int rc;
+
+	*out = NULL;
+	if (store_check(s, f) != 0)
+		return -1;
+	r = calloc(1, sizeof *r);
+	if (!r)
+		return store_fault(s, SQLITE_NOMEM, "read it", f);
+	r->s = s;
+	rc = prepare_question(s, sql, binds, &r->st, f);
+	if (rc == 0 && !sqlite3_stmt_readonly(r->st))
+		rc = fault_set(f, FAULT_BUG, "%s: not a question: %s", s->path, sql);
+	if (rc == 0 && s->mode == STORE_READ && !s->wal)
+		rc = copy_answer(r, sql, binds, f);
+	if (rc != 0) {
+		store_rows_close(r);
+		return -1;
+	}
+	*out = r;
+	return 0;
+}
+
+int store_next(struct store_rows *r, struct fault *f)
+{
+	int rc = sqlite3_step(r->st);
+
+	if (rc == SQLITE_ROW)
+		return 1;
+	return rc == SQLITE_DONE ? 0 : store_fault(r->s, rc, "read it", f);
+}
+
+uint32_t store_columns(const struct store_rows *r)
+{
+	return (uint32_t)sqlite3_column_count(r->st);
+}
+
+const char *store_column_name(const struct store_rows *r, uint32_t i)
+{
+	const char *name = sqlite3_column_name(r->st, (int)i);
+
+	return name ? name : "";
+}
+
+enum store_type store_type(const struct store_rows *r, uint32_t i)
+{
+	switch (sqlite3_column_type(r->st, (int)i)) {
+	case SQLITE_INTEGER:
+		return STORE_INT;
+	case SQLITE_FLOAT:
+		return STORE_REAL;
+	case SQLITE_TEXT:
+		return STORE_TEXT;
+	case SQLITE_BLOB:
+		return STORE_BLOB;
+	default:
+		return STORE_NULL;
+	}
+}
+
+int64_t store_int(const struct store_rows *r, uint32_t i)
+{
+	return sqlite3_column_int64(r->st, (int)i);
+}
+
+double store_real(const struct store_rows *r, uint32_t i)
+{
+	return store_column_real(r->st, (int)i);
+}
+
+const char *store_text(const struct store_rows *r, uint32_t i)
+{
+	return store_column_text(r->st, (int)i);
+}
+
+const void *store_blob(const struct store_rows *r, uint32_t i, size_t *n)
+{
+	const void *p = sqlite3_column_blob(r->st, (int)i);
+
+	*n = (size_t)sqlite3_column_bytes(r->st, (int)i);
+	return p;
+}
+
+void store_rows_close(struct store_rows *r)
+{
+	char *text;
+
+	if (!r)
+		return;
+	sqlite3_finalize(r->st);
+	if (r->snapshot && (text = sqlite3_mprintf("DROP TABLE temp.answer_%u", r->snapshot))) {
+		sqlite3_exec(r->s->db, text, NULL, NULL, NULL);
+		sqlite3_free(text);
+	}
+	free(r);
+}

@@ -1,0 +1,204 @@
+/* The tables, the public views over them, and how an older database becomes a newer one.
+ *
+ * Tables are named in the singular and are ours to change; views are named in the plural and are what users
+ * query. A migration may do anything to the tables; the views are always made anew after it, so they are
+ * written down once.
+ *
+ * What is written often is narrow: a unit's or a trial's state is in a row of its own that is rewritten
+ * without its parameters, and an attempt's texts lie beside it. Rows are clustered by how they are asked for
+ * (metrics and output by unit), so that a million units need few indexes. States are checked with OR: an IN
+ * list would be built as a table for each statement. */
+#include "store_private.h"
+
+#include <stdio.h>
+
+#define STATES(column)                                                                                       \
+	"CHECK (" column " = 'waiting' OR " column " = 'ready' OR " column " = 'running' OR " column         \
+	" = 'done' OR " column " = 'failed' OR " column " = 'blocked' OR " column " = 'paused' OR " column   \
+	" = 'pruned' OR " column " = 'cancelled' OR " column " = 'held')"
+
+static const char schema_1[] =
+    "CREATE TABLE study(one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, text TEXT NOT NULL);"
+
+    /* Who may write. Only the file lock decides on one machine; see store.c for more of them. */
+    "CREATE TABLE owner(one INTEGER PRIMARY KEY CHECK (one = 1), host TEXT NOT NULL, pid INTEGER NOT NULL,"
+    " started_ms INTEGER NOT NULL, last_seen_ms INTEGER NOT NULL);"
+
+    "CREATE TABLE position(one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);"
+    "INSERT INTO position VALUES(1, 0);"
+
+    "CREATE TABLE phase(phase INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, metric TEXT, goal TEXT,"
+    " aggregate TEXT, folds TEXT, search TEXT, command TEXT);"
+
+    "CREATE TABLE run(run INTEGER PRIMARY KEY AUTOINCREMENT, started_ms INTEGER NOT NULL,"
+    " last_seen_ms INTEGER NOT NULL, finished_ms INTEGER, ranks INTEGER NOT NULL, host TEXT NOT NULL,"
+    " pid INTEGER NOT NULL, end TEXT);"
+
+    "CREATE TABLE worker(run INTEGER NOT NULL, rank INTEGER NOT NULL, host TEXT NOT NULL,"
+    " pid INTEGER NOT NULL, PRIMARY KEY(run, rank)) WITHOUT ROWID;"
+
+    /* own: the encoded own values. params_json is NULL where it equals own_json. */
+    "CREATE TABLE trial(trial INTEGER PRIMARY KEY, phase INTEGER NOT NULL, outer_fold INTEGER NOT NULL,"
+    " k INTEGER NOT NULL, key_hi INTEGER NOT NULL, key_lo INTEGER NOT NULL, first_unit INTEGER NOT NULL,"
+    " nunits INTEGER NOT NULL, first_fold INTEGER NOT NULL, own BLOB, own_json TEXT, params_json TEXT);"
+    "CREATE INDEX trial_phase ON trial(phase);"
+    "CREATE TABLE trial_state(trial INTEGER PRIMARY KEY, state TEXT NOT NULL " STATES(
+        "state") ","
+                 " value REAL, sd REAL, folds_done INTEGER NOT NULL);"
+
+                 /* All ancestors; nth is the position of a direct parent, NULL for the others. */
+                 "CREATE TABLE lineage(trial INTEGER NOT NULL, ancestor INTEGER NOT NULL, nth INTEGER,"
+                 " PRIMARY KEY(trial, ancestor)) WITHOUT ROWID;"
+                 "CREATE INDEX lineage_down ON lineage(ancestor, trial, nth);"
+
+                 "CREATE TABLE unit(unit INTEGER PRIMARY KEY, trial INTEGER NOT NULL, fold INTEGER NOT NULL,"
+                 " state TEXT NOT NULL DEFAULT 'waiting' " STATES(
+                     "state") ", reason TEXT,"
+                              " cause INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,"
+                              " failures INTEGER NOT NULL DEFAULT 0, losses INTEGER NOT NULL DEFAULT 0,"
+                              " idle_requeues INTEGER NOT NULL DEFAULT 0, value REAL, best_step REAL);"
+                              "CREATE INDEX unit_trial ON unit(trial);"
+
+                              "CREATE TABLE attempt(unit INTEGER NOT NULL, attempt INTEGER NOT NULL, run "
+                              "INTEGER NOT NULL,"
+                              " rank INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'assigned' CHECK (state = "
+                              "'assigned' OR"
+                              " state = 'running' OR state = 'done' OR state = 'failed' OR state = 'lost' OR "
+                              "state = 'requeue' OR"
+                              " state = 'pruned' OR state = 'cancelled' OR state = 'paused'), reason TEXT, "
+                              "exit_code INTEGER,"
+                              " signal INTEGER, pid INTEGER, begun_ms INTEGER NOT NULL, started_ms INTEGER, "
+                              "finished_ms INTEGER,"
+                              " user_seconds REAL, system_seconds REAL, max_rss_kb INTEGER,"
+                              " PRIMARY KEY(unit, attempt)) WITHOUT ROWID;"
+                              "CREATE TABLE attempt_text(id INTEGER PRIMARY KEY, command TEXT, tail BLOB);"
+
+                              "CREATE TABLE metric_name(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+                              "CREATE TABLE metric(unit INTEGER NOT NULL, name INTEGER NOT NULL, attempt "
+                              "INTEGER NOT NULL,"
+                              " seq INTEGER NOT NULL, step REAL, value REAL NOT NULL,"
+                              " PRIMARY KEY(unit, name, attempt, seq)) WITHOUT ROWID;"
+
+                              "CREATE TABLE output(unit INTEGER NOT NULL, attempt INTEGER NOT NULL, seq "
+                              "INTEGER NOT NULL,"
+                              " run INTEGER NOT NULL, rank INTEGER NOT NULL, stream INTEGER NOT NULL, offset "
+                              "INTEGER NOT NULL,"
+                              " bytes INTEGER NOT NULL, skipped INTEGER NOT NULL, PRIMARY KEY(unit, attempt, "
+                              "seq)) WITHOUT ROWID;"
+
+                              "CREATE TABLE pick(id INTEGER PRIMARY KEY AUTOINCREMENT, phase INTEGER NOT "
+                              "NULL,"
+                              " child_phase INTEGER NOT NULL, outer_fold INTEGER NOT NULL, trial INTEGER NOT "
+                              "NULL,"
+                              " bucket INTEGER NOT NULL, rank INTEGER NOT NULL, value REAL, last INTEGER NOT "
+                              "NULL);"
+
+                              "CREATE TABLE audit_log(id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER "
+                              "NOT NULL, who TEXT,"
+                              " command TEXT, units INTEGER);";
+
+const struct store_migration store_migrations[] = {
+    {1, schema_1},
+};
+const size_t store_nmigrations = sizeof store_migrations / sizeof store_migrations[0];
+
+/* Times are epoch seconds. fold and outer_fold are -1 where there is none. Of an edge's two units one may be
+ * without a fold: a coarser child comes after all folds of its parent, a finer one after the only unit. */
+const char store_views[] =
+    "DROP VIEW IF EXISTS units;"
+    "CREATE VIEW units(unit, phase, trial, outer_fold, fold, state, reason, value, attempts, host, rank,"
+    " started, finished, seconds, best_step, failures, losses, cause) AS"
+    " SELECT u.unit, p.name, u.trial, t.outer_fold, u.fold, u.state,"
+    "  coalesce(u.reason, CASE WHEN u.cause > 0 THEN 'unit ' || u.cause END), u.value, u.attempts, w.host,"
+    "  a.rank, a.started_ms / 1000.0, a.finished_ms / 1000.0, (a.finished_ms - a.started_ms) / 1000.0,"
+    "  u.best_step, u.failures, u.losses, nullif(u.cause, 0)"
+    " FROM unit u JOIN trial t ON t.trial = u.trial JOIN phase p ON p.phase = t.phase"
+    "  LEFT JOIN attempt a ON a.unit = u.unit"
+    "   AND a.attempt = (SELECT max(l.attempt) FROM attempt l WHERE l.unit = u.unit)"
+    "  LEFT JOIN worker w ON w.run = a.run AND w.rank = a.rank;"
+
+    "DROP VIEW IF EXISTS trials;"
+    "CREATE VIEW trials(trial, phase, outer_fold, state, value, sd, folds_done, folds, params, k,"
+    " first_unit) AS"
+    " SELECT t.trial, p.name, t.outer_fold, s.state, s.value, s.sd, s.folds_done, t.nunits,"
+    "  ifnull(t.params_json, t.own_json), t.k, t.first_unit"
+    " FROM trial t JOIN phase p ON p.phase = t.phase JOIN trial_state s ON s.trial = t.trial;"
+
+    "DROP VIEW IF EXISTS params;"
+    "CREATE VIEW params(trial, phase, name, value) AS"
+    " SELECT t.trial, p.name, j.key, j.value"
+    " FROM trial t JOIN phase p ON p.phase = t.phase JOIN json_each(t.own_json) j"
+    " UNION ALL"
+    " SELECT l.trial, p.name, j.key, j.value"
+    " FROM lineage l JOIN trial t ON t.trial = l.ancestor JOIN phase p ON p.phase = t.phase"
+    "  JOIN json_each(t.own_json) j;"
+
+    "DROP VIEW IF EXISTS metrics;"
+    "CREATE VIEW metrics(unit, attempt, name, step, value, seq) AS"
+    " SELECT m.unit, m.attempt, n.name, m.step, m.value, m.seq"
+    " FROM metric m JOIN metric_name n ON n.id = m.name;"
+
+    "DROP VIEW IF EXISTS attempts;"
+    "CREATE VIEW attempts(unit, attempt, state, reason, exit_code, signal, host, rank, pid, command,"
+    " started, finished, user_seconds, system_seconds, max_rss_kb, run, begun, tail) AS"
+    " SELECT a.unit, a.attempt, a.state, a.reason, a.exit_code, a.signal, w.host, a.rank, a.pid, x.command,"
+    "  a.started_ms / 1000.0, a.finished_ms / 1000.0, a.user_seconds, a.system_seconds, a.max_rss_kb,"
+    "  a.run, a.begun_ms / 1000.0, x.tail"
+    " FROM attempt a LEFT JOIN worker w ON w.run = a.run AND w.rank = a.rank"
+    "  LEFT JOIN attempt_text x ON x.id = (a.unit << 20 | a.attempt);"
+
+    "DROP VIEW IF EXISTS edges;"
+    "CREATE VIEW edges(parent, child) AS"
+    " SELECT above.unit, below.unit"
+    " FROM lineage l JOIN unit below ON below.trial = l.trial JOIN unit above ON above.trial = l.ancestor"
+    " WHERE l.nth IS NOT NULL AND (below.fold = above.fold OR below.fold < 0 OR above.fold < 0);"
+
+    "DROP VIEW IF EXISTS picks;"
+    "CREATE VIEW picks(phase, outer_fold, trial, value, for_trial, for_phase, bucket, rank) AS"
+    " SELECT p.name, k.outer_fold, k.trial, k.value, c.trial, q.name, k.bucket, k.rank"
+    " FROM pick k JOIN phase p ON p.phase = k.phase JOIN phase q ON q.phase = k.child_phase"
+    "  LEFT JOIN (lineage l JOIN trial c ON c.trial = l.trial)"
+    "   ON l.ancestor = k.trial AND l.nth IS NOT NULL AND c.phase = k.child_phase;"
+
+    "DROP VIEW IF EXISTS audit;"
+    "CREATE VIEW audit(at, who, command, units) AS"
+    " SELECT at_ms / 1000.0, who, command, units FROM audit_log;"
+
+    "DROP VIEW IF EXISTS runs;"
+    "CREATE VIEW runs(run, started, last_seen, finished, ranks, host, end, pid) AS"
+    " SELECT run, started_ms / 1000.0, last_seen_ms / 1000.0, finished_ms / 1000.0, ranks, host, end, pid"
+    " FROM run;"
+
+    "DROP VIEW IF EXISTS workers;"
+    "CREATE VIEW workers(run, rank, host, pid) AS SELECT run, rank, host, pid FROM worker;"
+
+    "DROP VIEW IF EXISTS phases;"
+    "CREATE VIEW phases(phase, metric, goal, aggregate, folds, search, command, number) AS"
+    " SELECT name, metric, goal, aggregate, folds, search, command, phase FROM phase;"
+
+    "DROP VIEW IF EXISTS outputs;"
+    "CREATE VIEW outputs(unit, attempt, run, rank, stream, offset, bytes, skipped, seq) AS"
+    " SELECT unit, attempt, run, rank, stream, offset, bytes, skipped, seq FROM output;";
+
+int store_newest_version(void)
+{
+	return store_migrations[store_nmigrations - 1].version;
+}
+
+int store_migrate(sqlite3 *db, int from, const struct store_migration *steps, size_t n)
+{
+	char pragmas[96];
+
+	for (size_t i = 0; i < n; i++) {
+		int rc =
+		    steps[i].version > from ? sqlite3_exec(db, steps[i].sql, NULL, NULL, NULL) : SQLITE_OK;
+
+		if (rc != SQLITE_OK)
+			return rc;
+	}
+	snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
+	         STORE_APPLICATION_ID, steps[n - 1].version);
+	int rc = sqlite3_exec(db, store_views, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? sqlite3_exec(db, pragmas, NULL, NULL, NULL) : rc;
+}
