@@ -42,6 +42,9 @@ bool store_in_transaction(const struct store *s);
 int store_get_study(struct store *s, struct arena *a, const char **name, const char **text, size_t *n,
                     struct fault *f);
 int store_put_study(struct store *s, const char *name, const char *text, size_t n, struct fault *f);
+/* Small facts about the study by name; *value NULL when there is none. In `a`. */
+int store_get_meta(struct store *s, struct arena *a, const char *key, const char **value, struct fault *f);
+int store_put_meta(struct store *s, const char *key, const char *value, struct fault *f);
 struct store_phase {
 	uint32_t phase; /* stable number by name: position of its first appearance */
 	const char *name, *metric /* NULL none */, *goal, *aggregate, *folds, *search, *command;

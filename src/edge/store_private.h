@@ -46,6 +46,8 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	X(STUDY_PUT, "record the study",                                                                     \
 	  "INSERT INTO study VALUES(1, ?1, ?2) ON CONFLICT DO UPDATE SET name = ?1, text = ?2")              \
 	X(STUDY_GET, "read the study", "SELECT name, text FROM study")                                       \
+	X(META_PUT, "record a fact about the study", "INSERT OR REPLACE INTO meta VALUES(?1, ?2)")           \
+	X(META_GET, "read a fact about the study", "SELECT value FROM meta WHERE key = ?1")                  \
 	X(PHASE_PUT, "record a phase",                                                                       \
 	  "INSERT OR REPLACE INTO phase VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                             \
 	X(RUN_BEGIN, "record a run",                                                                         \

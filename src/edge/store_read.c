@@ -106,6 +106,22 @@ int store_get_study(struct store *s, struct arena *a, const char **name, const c
 	return row < 0 ? -1 : 0;
 }
 
+int store_get_meta(struct store *s, struct arena *a, const char *key, const char **value, struct fault *f)
+{
+	struct query q;
+	int row;
+
+	*value = NULL;
+	if (query_init(&q, s, STORE_SQL_META_GET, f) != 0)
+		return -1;
+	query_put_text(&q, key);
+	row = query_row(&q, f);
+	if (row == 1)
+		*value = arena_strdup(a, store_column_text(q.st, 0));
+	query_end(&q);
+	return row < 0 ? -1 : 0;
+}
+
 /* ---- the objective ---- */
 
 struct objective {

@@ -19,6 +19,7 @@
 
 static const char schema_1[] =
     "CREATE TABLE study(one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, text TEXT NOT NULL);"
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 
     /* Who may write. Only the file lock decides on one machine; see store.c for more of them. */
     "CREATE TABLE owner(one INTEGER PRIMARY KEY CHECK (one = 1), host TEXT NOT NULL, pid INTEGER NOT NULL,"

@@ -19,6 +19,17 @@ int store_put_study(struct store *s, const char *name, const char *text, size_t 
 	return query_run(&q, f);
 }
 
+int store_put_meta(struct store *s, const char *key, const char *value, struct fault *f)
+{
+	struct query q;
+
+	if (query_init(&q, s, STORE_SQL_META_PUT, f) != 0)
+		return -1;
+	query_put_text(&q, key);
+	query_put_text(&q, value);
+	return query_run(&q, f);
+}
+
 static bool number_is_free(const struct store *s, int64_t id)
 {
 	return store_phase_name(s, id) == NULL;

@@ -1,0 +1,33 @@
+/* ledger: the scheduler's records as rows of the store, and back. */
+#ifndef LEDGER_H
+#define LEDGER_H
+
+#include "msg.h"
+#include "sched.h"
+#include "store.h"
+
+struct ledger {
+	const struct study *study;
+	struct sched *sched;
+	struct store *store;
+	uint64_t run;
+	struct arena *scratch;
+	/* The message an EVENT_FINISHED was made from, while its step's records are written; NULL otherwise.
+	 */
+	const struct msg_finished *finished;
+	int64_t now_ms; /* epoch */
+};
+
+/* Write one record. Begins a transaction when none is open. */
+int ledger_put(struct ledger *g, const struct record *r, struct fault *f);
+int ledger_begin_attempt(struct ledger *g, uint32_t unit, uint32_t attempt, uint32_t worker,
+                         const char *command, struct fault *f);
+/* Replay everything stored into the (fresh) scheduler. */
+int ledger_load(struct ledger *g, struct fault *f);
+/* What came of an attempt, for the scheduler: the objective over all attempts of the unit. */
+int ledger_judge(struct ledger *g, uint32_t unit, const struct msg_finished *m, struct attempt_result *out,
+                 struct fault *f);
+/* Open a transaction if there is none. */
+int ledger_begin(struct ledger *g, struct fault *f);
+
+#endif

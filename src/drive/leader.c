@@ -1,0 +1,789 @@
+/* leader: rank 0's loop.
+ *
+ *   wait ─► frames, signals, clock ─► events ─► sched_step ─► actions ─► rows ─► COMMIT ─► frames out
+ *
+ * One turn of the loop is one transaction. What the scheduler records is written as it comes, messages to
+ * workers are only collected, and nothing leaves before the commit has returned. So a crash at any instant
+ * can repeat work that was under way, and never loses, invents or runs twice what somebody was told. Many
+ * results that arrive together share one commit. A turn is bounded (TURN_FRAMES, TURN_PROPOSALS), so that a
+ * plan of a million trials does not keep workers waiting for their first.
+ *
+ * The leader decides nothing: it renders command lines, asks the samplers for points, and carries. A worker
+ * on rank 0 itself gets the same frames by a call instead of the wire. */
+#include "leader.h"
+
+#include "command.h"
+#include "host.h"
+#include "ledger.h"
+#include "progress.h"
+#include "propose.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TURN_FRAMES = 512, TURN_PROPOSALS = 2000, TOUCH_MS = 15000, LAST_TAIL = 1024, STOP_MARGIN_MS = 15000 };
+
+struct outbox {
+	struct bytes frame; /* being filled */
+	struct bytes *full; /* frames that are complete, in order */
+	uint32_t nfull, cap;
+	uint32_t slots; /* 0: no HELLO yet */
+	bool touched;   /* in the list of outboxes to send */
+};
+
+struct spawn_failure { /* an assignment that could not even be rendered */
+	uint32_t worker, unit, lease;
+	char text[256];
+};
+
+struct leader {
+	struct leader_config c;
+	char cwd[4096];
+	struct arena arena, scratch;
+	struct sched *sched;
+	struct store *store;
+	struct ledger ledger;
+	struct proposer proposer;
+	struct progress progress;
+	uint64_t run;
+	struct outbox *out;
+	uint32_t *touched, ntouched, slots;
+	int64_t now_ms, stop_at_ms, touch_at_ms;
+	bool finished, stop_is_end; /* stop_is_end: `stop: time` was reached, not an interruption */
+	uint32_t signals;
+	struct fault verdict;
+	struct spawn_failure failures[64];
+	uint32_t nfailures;
+	uint32_t last_failed_unit;
+	char last_tail[LAST_TAIL + 1];
+};
+
+/* ---- sending: collected during a turn, sent after its commit --------------------------------- */
+
+static void touch(struct leader *l, uint32_t to)
+{
+	if (!l->out[to].touched) {
+		l->out[to].touched = true;
+		l->touched[l->ntouched++] = to;
+	}
+}
+
+static int say(struct leader *l, uint32_t to, const struct msg *m, struct fault *f)
+{
+	struct outbox *o = &l->out[to];
+
+	touch(l, to);
+	if (!msg_encode(&o->frame, m))
+		return 0;
+	if (o->nfull == o->cap) {
+		uint32_t cap = o->cap ? 2 * o->cap : 4;
+		struct bytes *p = realloc(o->full, cap * sizeof *p);
+
+		if (!p)
+			return fault_set(f, FAULT_BUG, "out of memory");
+		o->full = p;
+		o->cap = cap;
+	}
+	o->full[o->nfull++] = o->frame;
+	memset(&o->frame, 0, sizeof o->frame);
+	if (msg_encode(&o->frame, m))
+		return fault_set(f, FAULT_STUDY,
+		                 "a message of kind %d is larger than %d bytes: shorten the command line or "
+		                 "the environment",
+		                 (int)m->kind, MSG_FRAME_MAX);
+	return 0;
+}
+
+static int deliver(struct leader *l, uint32_t to, struct bytes *b, struct fault *f)
+{
+	int bad;
+
+	if (!b->len)
+		return 0;
+	bad = to == l->c.info.rank ? worker_frame(l->c.own, b->data, b->len, f)
+	                           : wire_send(l->c.wire, to, b->data, b->len, f);
+	bytes_clear(b);
+	return bad;
+}
+
+static int send_all(struct leader *l, struct fault *f)
+{
+	for (uint32_t i = 0; i < l->ntouched; i++) {
+		uint32_t to = l->touched[i];
+		struct outbox *o = &l->out[to];
+
+		o->touched = false;
+		for (uint32_t k = 0; k < o->nfull; k++) {
+			int bad = deliver(l, to, &o->full[k], f);
+
+			bytes_finish(&o->full[k]);
+			if (bad)
+				return -1;
+		}
+		o->nfull = 0;
+		if (deliver(l, to, &o->frame, f))
+			return -1;
+	}
+	l->ntouched = 0;
+	return 0;
+}
+
+/* ---- actions -------------------------------------------------------------------------------- */
+
+static int assign(struct leader *l, const struct action *a, struct fault *f)
+{
+	struct msg m = {.kind = MSG_ASSIGN};
+	struct msg_assign *s = &m.u.assign;
+	struct command_context x;
+	const struct study_phase *p;
+	const char **argv;
+	struct fault why = {0};
+
+	sched_command_context(l->sched, a->unit, a->attempt, l->c.out_dir, &l->scratch, &x);
+	p = x.phase;
+	if (command_render(&l->scratch, &p->command, &x, &argv, &why)) {
+		struct spawn_failure *b = &l->failures[l->nfailures];
+
+		if (l->nfailures == sizeof l->failures / sizeof *l->failures)
+			return fault_set(f, FAULT_BUG, "too many command lines cannot be made: %s", why.text);
+		l->nfailures++;
+		*b = (struct spawn_failure){.worker = a->worker, .unit = a->unit, .lease = a->lease};
+		snprintf(b->text, sizeof b->text, "%.*s", (int)sizeof b->text - 1, why.text);
+		return ledger_begin_attempt(&l->ledger, a->unit, a->attempt, a->worker, "", f);
+	}
+	s->unit = a->unit;
+	s->lease = a->lease;
+	s->attempt = a->attempt;
+	s->trial = (uint32_t)x.trial;
+	s->phase = p->index;
+	s->fold = x.fold;
+	s->outer_fold = x.outer_fold;
+	s->folds = l->c.study->folds.inner;
+	s->outer_folds = l->c.study->folds.outer;
+	s->seed = x.seed;
+	s->dir = x.dir;
+	s->params = command_params_json(&l->scratch, l->c.study, p, &x.scope, false);
+	s->argv = argv;
+	while (argv[s->argc])
+		s->argc++;
+	if (ledger_begin_attempt(&l->ledger, a->unit, a->attempt, a->worker, command_line(&l->scratch, argv),
+	                         f))
+		return -1;
+	return say(l, a->worker, &m, f);
+}
+
+static int lease_message(struct leader *l, enum msg_kind kind, const struct action *a, struct fault *f)
+{
+	struct msg m = {.kind = kind, .u.lease = {a->unit, a->lease}};
+
+	return say(l, a->worker, &m, f);
+}
+
+static int act(struct leader *l, const struct action *a, struct fault *f)
+{
+	switch (a->kind) {
+	case ACTION_RECORD:
+		return ledger_put(&l->ledger, &a->record, f);
+	case ACTION_WANT:
+		proposer_want(&l->proposer, a->group, a->n);
+		return 0;
+	case ACTION_ASSIGN:
+		return assign(l, a, f);
+	case ACTION_CANCEL:
+		return lease_message(l, MSG_CANCEL, a, f);
+	case ACTION_RECALL:
+		return lease_message(l, MSG_RECALL, a, f);
+	case ACTION_FINISH:
+		l->finished = true;
+		fault_set(&l->verdict, a->code, "%s", a->text ? a->text : "");
+		return 0;
+	}
+	return fault_set(f, FAULT_BUG, "an action of no kind");
+}
+
+static int act_all(struct leader *l, const struct actions *acts, struct fault *f)
+{
+	for (uint32_t i = 0; i < acts->count; i++)
+		if (act(l, &acts->items[i], f))
+			return -1;
+	return 0;
+}
+
+/* One event through the scheduler. Command lines that could not be made come back as failed attempts. */
+static int step(struct leader *l, struct event *e, struct fault *f)
+{
+	struct actions acts = {.scratch = &l->scratch};
+
+	e->now_ms = l->now_ms;
+	sched_step(l->sched, e, &acts);
+	if (act_all(l, &acts, f))
+		return -1;
+	while (l->nfailures) {
+		struct spawn_failure b = l->failures[--l->nfailures];
+		struct msg_finished m = {
+		    .unit = b.unit, .lease = b.lease, .reason = REASON_SPAWN, .exit_code = -1};
+		struct event failed = {
+		    .kind = EVENT_FINISHED, .worker = b.worker, .unit = b.unit, .lease = b.lease};
+
+		m.started_ms = m.finished_ms = l->ledger.now_ms;
+		m.tail = (const unsigned char *)b.text;
+		m.tail_bytes = strlen(b.text);
+		failed.result = (struct attempt_result){.reason = REASON_SPAWN, .exit_code = -1};
+		l->ledger.finished = &m;
+		if (step(l, &failed, f))
+			return -1;
+		l->ledger.finished = NULL;
+	}
+	return 0;
+}
+
+/* ---- messages ------------------------------------------------------------------------------- */
+
+static int say_phase(struct leader *l, uint32_t to, const struct study_phase *p, struct fault *f)
+{
+	struct msg m = {.kind = MSG_PHASE,
+	                .u.phase = {.phase = p->index,
+	                            .name = p->name,
+	                            .metric = p->metric ? p->metric : "",
+	                            .maximize = p->goal == GOAL_MAXIMIZE,
+	                            .limits = p->limits,
+	                            .setup = p->setup ? p->setup : "",
+	                            .nenv = p->nenv,
+	                            .ncaptures = p->ncaptures}};
+
+	m.u.phase.env = arena_array(&l->scratch, p->nenv + 1, sizeof *p->env);
+	m.u.phase.captures = arena_array(&l->scratch, p->ncaptures + 1, sizeof *p->captures);
+	memcpy(m.u.phase.env, p->env, p->nenv * sizeof *p->env);
+	memcpy(m.u.phase.captures, p->captures, p->ncaptures * sizeof *p->captures);
+	return say(l, to, &m, f);
+}
+
+static int on_hello(struct leader *l, uint32_t from, const struct msg_hello *h, struct fault *f)
+{
+	struct msg m = {.kind = MSG_WELCOME,
+	                .u.welcome = {.run = l->run,
+	                              .study = l->c.study->name,
+	                              .cwd = l->cwd,
+	                              .out_dir = l->c.out_dir,
+	                              .env_file = l->c.env_file}};
+	struct event e = {.kind = EVENT_WORKER_UP,
+	                  .worker = from,
+	                  .cpus = h->cpus,
+	                  .gpus = h->gpus,
+	                  .memory_bytes = h->memory_bytes};
+
+	if (l->out[from].slots || !h->cpus)
+		return 0;
+	l->out[from].slots = h->cpus;
+	l->slots += h->cpus;
+	if (ledger_begin(&l->ledger, f) || store_put_worker(l->store, l->run, from, h->host, h->pid, f) ||
+	    say(l, from, &m, f))
+		return -1;
+	for (uint32_t i = 0; i < l->c.study->nphases; i++)
+		if (say_phase(l, from, &l->c.study->phases[i], f))
+			return -1;
+	return step(l, &e, f);
+}
+
+/* Is this the unit's live assignment, and at that worker? Messages about anything else change nothing. */
+static bool is_live(struct leader *l, uint32_t from, uint32_t unit, uint32_t lease, struct unit_view *u)
+{
+	if (unit == 0 || unit > sched_unit_count(l->sched))
+		return false;
+	sched_unit(l->sched, unit, u);
+	return u->live && u->worker == from && u->lease == lease;
+}
+
+static int on_started(struct leader *l, uint32_t from, const struct msg_started *m, struct fault *f)
+{
+	struct unit_view u;
+	struct event e = {.kind = EVENT_STARTED, .worker = from, .unit = m->unit, .lease = m->lease};
+
+	if (!is_live(l, from, m->unit, m->lease, &u))
+		return 0;
+	if (ledger_begin(&l->ledger, f) ||
+	    store_start_attempt(l->store, m->unit, u.fact.attempts, m->pid, m->at_ms, f))
+		return -1;
+	return step(l, &e, f);
+}
+
+static int on_metric(struct leader *l, uint32_t from, const struct msg_metric *m, struct fault *f)
+{
+	struct unit_view u;
+
+	if (!is_live(l, from, m->unit, m->lease, &u))
+		return 0;
+	if (ledger_begin(&l->ledger, f))
+		return -1;
+	for (uint32_t i = 0; i < m->nvalues; i++)
+		if (store_put_metric(l->store, m->unit, u.fact.attempts, m->values[i].name, m->has_step,
+		                     m->step, m->values[i].value, f))
+			return -1;
+	return 0;
+}
+
+static int on_output(struct leader *l, uint32_t from, const struct msg_output *m, struct fault *f)
+{
+	struct unit_view u;
+
+	if (!is_live(l, from, m->unit, m->lease, &u))
+		return 0;
+	if (ledger_begin(&l->ledger, f))
+		return -1;
+	return store_put_output(l->store, m->unit, u.fact.attempts, l->run, from, m->stream, m->offset,
+	                        m->bytes, m->skipped_bytes, f);
+}
+
+static void keep_tail(struct leader *l, const struct msg_finished *m)
+{
+	size_t n = m->tail_bytes < LAST_TAIL ? m->tail_bytes : LAST_TAIL;
+
+	l->last_failed_unit = m->unit;
+	memcpy(l->last_tail, m->tail + (m->tail_bytes - n), n);
+	l->last_tail[n] = 0;
+}
+
+static int on_finished(struct leader *l, uint32_t from, const struct msg_finished *m, struct fault *f)
+{
+	struct unit_view u;
+	struct event e = {.kind = EVENT_FINISHED, .worker = from, .unit = m->unit, .lease = m->lease};
+	int bad;
+
+	if (!is_live(l, from, m->unit, m->lease, &u))
+		return 0;
+	if (ledger_begin(&l->ledger, f) || ledger_judge(&l->ledger, m->unit, m, &e.result, f))
+		return -1;
+	if (m->reason != REASON_NONE && m->reason != REASON_REQUEUE)
+		keep_tail(l, m);
+	l->ledger.finished = m;
+	bad = step(l, &e, f);
+	l->ledger.finished = NULL;
+	return bad;
+}
+
+static int on_message(struct leader *l, uint32_t from, const struct msg *m, struct fault *f)
+{
+	struct event e = {.worker = from};
+
+	switch (m->kind) {
+	case MSG_HELLO:
+		return on_hello(l, from, &m->u.hello, f);
+	case MSG_STARTED:
+		return on_started(l, from, &m->u.started, f);
+	case MSG_METRIC:
+		return on_metric(l, from, &m->u.metric, f);
+	case MSG_OUTPUT:
+		return on_output(l, from, &m->u.output, f);
+	case MSG_FINISHED:
+		return on_finished(l, from, &m->u.finished, f);
+	case MSG_RECALLED:
+		e.kind = EVENT_RECALLED;
+		e.unit = m->u.lease.unit;
+		e.lease = m->u.lease.lease;
+		return step(l, &e, f);
+	default:
+		return 0; /* not for rank 0 */
+	}
+}
+
+static int on_frame(struct leader *l, uint32_t from, const void *frame, size_t n, struct fault *f)
+{
+	struct msg_reader it;
+	struct msg m;
+	int r;
+
+	if (from >= l->c.info.size)
+		return 0;
+	r = msg_open(&it, frame, n, f);
+	while (!r && (r = msg_next(&it, &l->scratch, &m, f)) == 1)
+		r = on_message(l, from, &m, f);
+	return r ? fault_context(f, "message from rank %u", from) : 0;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+static int request_stop(struct leader *l, struct fault *f)
+{
+	struct event e = {.kind = EVENT_STOP};
+
+	return step(l, &e, f);
+}
+
+static int on_signal(struct leader *l, int sig, struct fault *f)
+{
+	if (l->finished)
+		return 0;
+	if (l->signals++ == 0) {
+		progress_end(&l->progress);
+		fprintf(stderr,
+		        "ranksweep: %s: ending the running units, then stopping (once more: at once)\n",
+		        strsignal(sig));
+		return request_stop(l, f);
+	}
+	l->finished = true;
+	fault_set(&l->verdict, FAULT_STOPPED,
+	          "stopped at once; the same command goes on where this run ended");
+	return 0;
+}
+
+static int take_signals(struct leader *l, struct fault *f)
+{
+	int sig;
+
+	while ((sig = host_signals_take(l->c.signal_fd)))
+		if (on_signal(l, sig, f))
+			return -1;
+	return 0;
+}
+
+static int propose(struct leader *l, struct fault *f)
+{
+	struct event e;
+
+	for (int i = 0; i < TURN_PROPOSALS && !l->finished && proposer_next(&l->proposer, &e); i++)
+		if (step(l, &e, f))
+			return -1;
+	return 0;
+}
+
+static int take_frames(struct leader *l, struct fault *f)
+{
+	const unsigned char *frame;
+	uint32_t from;
+	size_t n;
+
+	for (int i = 0; i < TURN_FRAMES && wire_next(l->c.wire, &from, &frame, &n); i++)
+		if (on_frame(l, from, frame, n, f))
+			return -1;
+	return 0;
+}
+
+static int run_own_worker(struct leader *l, const struct pollfd *fds, uint32_t n, struct fault *f)
+{
+	struct bytes *b;
+
+	if (!l->c.own)
+		return 0;
+	if (worker_step(l->c.own, fds, n, l->now_ms, f))
+		return -1;
+	b = worker_out(l->c.own);
+	if (b->len) {
+		struct bytes taken = *b;
+		int bad;
+
+		memset(b, 0, sizeof *b);
+		bad = on_frame(l, l->c.info.rank, taken.data, taken.len, f);
+		bytes_finish(&taken);
+		return bad;
+	}
+	return 0;
+}
+
+static int tick(struct leader *l, struct fault *f)
+{
+	struct event e = {.kind = EVENT_TICK};
+
+	if (l->now_ms >= l->stop_at_ms && !l->finished) {
+		l->stop_at_ms = INT64_MAX;
+		if (request_stop(l, f))
+			return -1;
+	}
+	if (l->now_ms >= l->touch_at_ms) {
+		l->touch_at_ms = l->now_ms + TOUCH_MS;
+		if (ledger_begin(&l->ledger, f) || store_touch_run(l->store, l->run, l->ledger.now_ms, f))
+			return -1;
+	}
+	return l->now_ms >= sched_next_tick_ms(l->sched) ? step(l, &e, f) : 0;
+}
+
+static int commit_and_send(struct leader *l, struct fault *f)
+{
+	if (store_in_transaction(l->store) && store_commit(l->store, f))
+		return -1;
+	return send_all(l, f);
+}
+
+static int64_t earliest(const struct leader *l, int64_t progress_ms)
+{
+	int64_t t = sched_next_tick_ms(l->sched);
+
+	t = t < l->touch_at_ms ? t : l->touch_at_ms;
+	t = t < l->stop_at_ms ? t : l->stop_at_ms;
+	t = t < progress_ms ? t : progress_ms;
+	if (l->c.own && worker_next_timer_ms(l->c.own) < t)
+		t = worker_next_timer_ms(l->c.own);
+	return t;
+}
+
+static int wait_for_something(struct leader *l, struct pollfd **fds, uint32_t *nfds, int64_t progress_ms,
+                              struct fault *f)
+{
+	uint32_t n = 1 + (l->c.own ? worker_fd_count(l->c.own) : 0);
+	int64_t wait = earliest(l, progress_ms) - l->now_ms;
+
+	*fds = arena_array(&l->scratch, n, sizeof **fds);
+	(*fds)[0] = (struct pollfd){.fd = l->c.signal_fd, .events = POLLIN};
+	*nfds = 1;
+	if (l->c.own)
+		*nfds += worker_fds(l->c.own, *fds + 1, false);
+	if (l->proposer.count)
+		wait = 0;
+	wait = wait < 0 ? 0 : wait > 60000 ? 60000 : wait;
+	return wire_wait(l->c.wire, *fds, *nfds, wait, true, f);
+}
+
+static int turn(struct leader *l, struct fault *f)
+{
+	struct pollfd *fds;
+	uint32_t nfds;
+	int64_t next;
+
+	arena_reset(&l->scratch);
+	next = progress_show(&l->progress, l->c.study, l->sched, l->slots, l->now_ms, false);
+	if (wait_for_something(l, &fds, &nfds, next, f))
+		return -1;
+	l->now_ms = host_monotonic_ms();
+	l->ledger.now_ms = host_epoch_ms();
+	if (take_signals(l, f) || take_frames(l, f) || run_own_worker(l, fds + 1, nfds - 1, f) ||
+	    tick(l, f) || propose(l, f))
+		return -1;
+	return commit_and_send(l, f);
+}
+
+static void stop_workers(struct leader *l)
+{
+	struct msg m = {.kind = MSG_STOP};
+	struct fault f;
+
+	for (uint32_t r = 0; r < l->c.info.size; r++) {
+		struct bytes b = {0};
+
+		if (r != l->c.info.rank && !msg_encode(&b, &m))
+			wire_send(l->c.wire, r, b.data, b.len, &f);
+		bytes_finish(&b);
+	}
+}
+
+static void explain(struct leader *l)
+{
+	if (l->verdict.code == FAULT_STOPPED && l->stop_is_end)
+		fault_set(&l->verdict, FAULT_NONE, "stopped: the study's `stop: time` is reached");
+	if (l->verdict.code != FAULT_UNITS || !l->last_failed_unit)
+		return;
+	fprintf(stderr, "ranksweep: unit %u failed; the end of its output:\n", l->last_failed_unit);
+	for (const char *p = l->last_tail; *p;) {
+		size_t n = strcspn(p, "\n");
+
+		fprintf(stderr, "  | %.*s\n", (int)n, p);
+		p += n + (p[n] == '\n');
+	}
+}
+
+int leader_run(struct leader *l, struct fault *verdict, struct fault *f)
+{
+	struct event e = {.kind = EVENT_TICK};
+	int bad;
+
+	bad = step(l, &e, f) || commit_and_send(l, f);
+	while (!bad && !l->finished)
+		bad = turn(l, f);
+	if (!bad)
+		progress_show(&l->progress, l->c.study, l->sched, l->slots, l->now_ms, true);
+	progress_end(&l->progress);
+	stop_workers(l);
+	if (bad)
+		return -1;
+	explain(l);
+	*verdict = l->verdict;
+	if (ledger_begin(&l->ledger, f) ||
+	    store_end_run(l->store, l->run, host_epoch_ms(),
+	                  l->verdict.code == FAULT_NONE      ? "done"
+	                  : l->verdict.code == FAULT_STOPPED ? "stopped"
+	                  : l->verdict.code == FAULT_UNITS   ? "done, with failed or blocked units"
+	                                                     : l->verdict.text,
+	                  f) ||
+	    store_commit(l->store, f))
+		return -1;
+	return 0;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/* The stored study against the one given: what may not change, and whose trials have to be drawn anew. */
+static int compare_studies(struct leader *l, struct fault *f)
+{
+	const char *name, *text;
+	const struct study *old;
+	struct study_errors errors;
+	size_t n;
+	bool *changed = arena_array(&l->arena, l->c.study->nphases + 1, sizeof *changed);
+
+	if (store_get_study(l->store, &l->arena, &name, &text, &n, f))
+		return -1;
+	if (!text)
+		return 0;
+	if (study_parse(&l->arena, l->c.db_path, text, n, &old, &errors))
+		return fault_set(f, FAULT_IO, "the study stored in %s cannot be read: %s", l->c.db_path,
+		                 errors.items[0].text);
+	if (study_compare(old, l->c.study, l->c.accept, changed, f))
+		return -1;
+	for (uint32_t i = 0; i < l->c.study->nphases; i++) {
+		uint32_t trials = 0;
+
+		if (changed[i] && store_forget_unbegun(l->store, l->c.study->phases[i].name, &trials, f))
+			return -1;
+		if (trials)
+			fprintf(stderr,
+			        "ranksweep: phase %s has changed: %u trials not begun are drawn anew\n",
+			        l->c.study->phases[i].name, trials);
+	}
+	return 0;
+}
+
+static const char *const goals[] = {"minimize", "maximize"};
+static const char *const aggregates[] = {"mean", "median", "min", "max"};
+static const char *const fold_kinds[] = {"each", "outer", "none"};
+static const char *const searches[] = {"grid", "random", "sobol"};
+
+static int put_phases(struct leader *l, struct fault *f)
+{
+	for (uint32_t i = 0; i < l->c.study->nphases; i++) {
+		const struct study_phase *p = &l->c.study->phases[i];
+		struct store_phase row = {.phase = i,
+		                          .name = p->name,
+		                          .metric = p->metric,
+		                          .goal = goals[p->goal],
+		                          .aggregate = aggregates[p->aggregate],
+		                          .folds = fold_kinds[p->folds],
+		                          .search = searches[p->search],
+		                          .command = p->command_text};
+
+		if (store_put_phase(l->store, &row, f))
+			return -1;
+	}
+	return 0;
+}
+
+/* Trainers run where the first run was started, as long as that folder exists. */
+static int choose_cwd(struct leader *l, struct fault *f)
+{
+	const char *stored;
+
+	if (store_get_meta(l->store, &l->arena, "cwd", &stored, f))
+		return -1;
+	if (stored && strlen(stored) < sizeof l->cwd && !access(stored, X_OK)) {
+		memcpy(l->cwd, stored, strlen(stored) + 1);
+		return 0;
+	}
+	snprintf(l->cwd, sizeof l->cwd, "%s", host_absolute(&l->arena, "."));
+	return store_put_meta(l->store, "cwd", l->cwd, f);
+}
+
+static int open_database(struct leader *l, struct fault *f)
+{
+	const char *fs;
+	enum host_fs kind = host_file_system(l->c.db_path, &fs);
+	struct store_open_options o = {.mode = STORE_WRITE,
+	                               .wait_ms = 5000,
+	                               .network = kind == HOST_FS_NETWORK,
+	                               .host = host_name(),
+	                               .now_ms = host_epoch_ms()};
+
+	if (host_make_dirs(l->c.out_dir, f))
+		return -1;
+	o.lock_path = arena_printf(&l->arena, "%s/lock", l->c.out_dir);
+	return store_open(l->c.db_path, &o, &l->store, f);
+}
+
+static int begin_run(struct leader *l, struct fault *f)
+{
+	if (store_begin(l->store, f) || compare_studies(l, f) || choose_cwd(l, f) ||
+	    store_put_study(l->store, l->c.study->name, l->c.text, l->c.text_bytes, f) || put_phases(l, f) ||
+	    store_begin_run(l->store, l->c.info.size, host_name(), (uint32_t)getpid(), host_epoch_ms(),
+	                    &l->run, f))
+		return -1;
+	return store_commit(l->store, f);
+}
+
+static int replay(struct leader *l, struct fault *f)
+{
+	struct actions acts = {.scratch = &l->scratch};
+	struct sched_options o = {.prefetch_per_slot = 1};
+
+	l->sched = sched_new(&l->arena, l->c.study, &o);
+	l->ledger = (struct ledger){.study = l->c.study,
+	                            .sched = l->sched,
+	                            .store = l->store,
+	                            .run = l->run,
+	                            .scratch = &l->scratch,
+	                            .now_ms = host_epoch_ms()};
+	proposer_init(&l->proposer, l->c.study, l->sched, &l->scratch);
+	if (ledger_load(&l->ledger, f))
+		return fault_context(f, "%s", l->c.db_path);
+	arena_reset(&l->scratch);
+	sched_resume(l->sched, l->now_ms, &acts);
+	return act_all(l, &acts, f);
+}
+
+static void set_end(struct leader *l)
+{
+	int64_t limit = l->c.time_limit_ms, stop = l->c.study->stop_time_ms;
+
+	l->stop_at_ms = INT64_MAX;
+	if (limit)
+		l->stop_at_ms =
+		    l->now_ms + (limit > 4 * STOP_MARGIN_MS ? limit - STOP_MARGIN_MS : limit * 3 / 4);
+	if (stop && l->now_ms + stop < l->stop_at_ms) {
+		l->stop_at_ms = l->now_ms + stop;
+		l->stop_is_end = true;
+	}
+}
+
+static int hello_from_own(struct leader *l, struct fault *f)
+{
+	const struct pollfd none = {.fd = -1};
+
+	return l->c.own ? run_own_worker(l, &none, 0, f) : 0;
+}
+
+int leader_open(const struct leader_config *c, struct leader **out, struct fault *f)
+{
+	struct leader *l = calloc(1, sizeof *l);
+
+	*out = l;
+	if (!l)
+		return fault_set(f, FAULT_BUG, "out of memory");
+	l->c = *c;
+	l->out = calloc(c->info.size, sizeof *l->out);
+	l->touched = calloc(c->info.size, sizeof *l->touched);
+	if (!l->out || !l->touched)
+		return fault_set(f, FAULT_BUG, "out of memory");
+	l->now_ms = host_monotonic_ms();
+	l->touch_at_ms = l->now_ms + TOUCH_MS;
+	set_end(l);
+	if (open_database(l, f) || begin_run(l, f) || replay(l, f))
+		return -1;
+	progress_init(&l->progress, c->progress, l->sched, l->now_ms);
+	return hello_from_own(l, f);
+}
+
+void leader_close(struct leader *l)
+{
+	if (!l)
+		return;
+	store_close(l->store);
+	for (uint32_t i = 0; l->out && i < l->c.info.size; i++) {
+		bytes_finish(&l->out[i].frame);
+		for (uint32_t k = 0; k < l->out[i].nfull; k++)
+			bytes_finish(&l->out[i].full[k]);
+		free(l->out[i].full);
+	}
+	free(l->out);
+	free(l->touched);
+	proposer_finish(&l->proposer);
+	arena_finish(&l->arena);
+	arena_finish(&l->scratch);
+	free(l);
+}

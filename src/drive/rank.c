@@ -1,0 +1,150 @@
+#include "rank.h"
+
+#include "host.h"
+#include "msg.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CPUS = 4096, MAX_GPUS = 64, CLOSE_GRACE_MS = 5000, CLOSE_SEND_MS = 5000, HOLD_BACK_FRAMES = 4 };
+
+/* The i-th of n equal parts of `total` things: first and count. The first total % n parts get one more. */
+static uint32_t part(uint32_t total, uint32_t n, uint32_t i, uint32_t *first)
+{
+	*first = total / n * i + (i < total % n ? i : total % n);
+	return total / n + (i < total % n ? 1 : 0);
+}
+
+/* Device names: those the batch system gave, else 0, 1, ... */
+static uint32_t list_gpus(struct arena *a, const char **names)
+{
+	const char *given = getenv("CUDA_VISIBLE_DEVICES");
+	uint32_t n = host_gpus();
+
+	n = n < MAX_GPUS ? n : MAX_GPUS;
+	for (uint32_t i = 0; i < n; i++) {
+		size_t len = given ? strcspn(given, ",") : 0;
+
+		names[i] = given ? arena_strndup(a, given, len) : arena_printf(a, "%u", i);
+		if (given)
+			given += len + (given[len] == ',');
+	}
+	return n;
+}
+
+/* Rank 0 works only where no other rank of its node does. */
+static int open_worker(struct rank *r, struct fault *f)
+{
+	const struct wire_info *in = &r->info;
+	bool leader_idle = in->node_has_leader && in->node_size > 1;
+	uint32_t workers = in->node_size - (leader_idle ? 1 : 0), me = in->node_rank - (leader_idle ? 1 : 0);
+	uint32_t cpus[MAX_CPUS], n = host_cpus(cpus, MAX_CPUS), first, gfirst;
+	const char *gpus[MAX_GPUS];
+	struct arena a = {0};
+	struct worker_share s = {.rank = in->rank, .memory_bytes = host_memory_bytes() / workers};
+	int bad;
+
+	s.slots = part(n, workers, me, &first);
+	if (workers <= n) {
+		s.cpus = cpus + first;
+		s.ncpus = s.slots;
+	}
+	if (!s.slots)
+		s.slots = 1; /* more workers than cores: the user wants it so, and no masks then */
+	s.ngpus = part(list_gpus(&a, gpus), workers, me, &gfirst);
+	s.gpus = gpus + gfirst;
+	bad = worker_open(&r->worker, r->keeper, &s, f);
+	arena_finish(&a);
+	return bad;
+}
+
+int rank_open(struct rank *r, struct fault *f)
+{
+	memset(r, 0, sizeof *r);
+	r->signal_fd = -1;
+	if (keeper_start(&r->keeper, f))
+		return -1;
+	r->signal_fd = host_signals_open(f);
+	if (r->signal_fd < 0 || wire_open(&r->wire, MSG_FRAME_MAX, &r->info, f))
+		return -1;
+	if (r->info.rank == 0 && r->info.node_size > 1)
+		return 0;
+	return open_worker(r, f);
+}
+
+static int send_out(struct rank *r, struct fault *f)
+{
+	struct bytes *b = worker_out(r->worker);
+	int bad;
+
+	if (!b->len)
+		return 0;
+	bad = wire_send(r->wire, 0, b->data, b->len, f);
+	bytes_clear(b);
+	return bad;
+}
+
+static int take_frames(struct rank *r, struct fault *f)
+{
+	const unsigned char *frame;
+	uint32_t from;
+	size_t n;
+
+	while (wire_next(r->wire, &from, &frame, &n))
+		if (from == 0 && worker_frame(r->worker, frame, n, f))
+			return -1;
+	return 0;
+}
+
+static int work_turn(struct rank *r, struct pollfd *fds, struct fault *f)
+{
+	bool hold_back = wire_pending(r->wire, 0) > HOLD_BACK_FRAMES;
+	int64_t now = host_monotonic_ms(), timer = worker_next_timer_ms(r->worker);
+	uint32_t n;
+
+	fds[0] = (struct pollfd){.fd = r->signal_fd, .events = POLLIN};
+	n = 1 + worker_fds(r->worker, fds + 1, hold_back);
+	timer = timer == INT64_MAX ? 60000 : timer > now ? timer - now : 0;
+	if (wire_wait(r->wire, fds, n, timer, worker_busy(r->worker), f))
+		return -1;
+	while (host_signals_take(r->signal_fd))
+		; /* the whole launch is signalled; rank 0 decides what follows */
+	if (worker_step(r->worker, fds + 1, n - 1, host_monotonic_ms(), f) || take_frames(r, f))
+		return -1;
+	return send_out(r, f);
+}
+
+int rank_work(struct rank *r, struct fault *f)
+{
+	int bad = send_out(r, f);
+
+	while (!bad && !worker_stopped(r->worker)) {
+		struct pollfd *fds = calloc(1 + worker_fd_count(r->worker), sizeof *fds);
+
+		if (!fds)
+			return fault_set(f, FAULT_BUG, "out of memory");
+		bad = work_turn(r, fds, f);
+		free(fds);
+	}
+	return bad;
+}
+
+void rank_dismiss(struct rank *r)
+{
+	struct msg m = {.kind = MSG_STOP};
+	struct bytes b = {0};
+	struct fault f;
+
+	if (!msg_encode(&b, &m))
+		for (uint32_t to = 1; to < r->info.size; to++)
+			wire_send(r->wire, to, b.data, b.len, &f);
+	bytes_finish(&b);
+}
+
+void rank_close(struct rank *r)
+{
+	keeper_close(r->keeper, CLOSE_GRACE_MS);
+	worker_close(r->worker);
+	wire_close(r->wire, CLOSE_SEND_MS);
+}
