@@ -17,13 +17,13 @@ enum { YAML_MAX_DEPTH = 64, YAML_MAX_NODES = 1000000 };
 
 struct yaml_node {
 	enum yaml_kind kind;
-	bool plain;            /* TEXT without quotes (and not a block text) */
-	bool exact;            /* TEXT stands in the file byte for byte on one line: column = col + offset */
-	uint32_t line, col;    /* from 1 */
-	uint32_t count;        /* LIST, MAP: children */
-	size_t len;            /* TEXT */
-	const char *text;      /* TEXT; NULL-terminated, no NUL inside. "" for NULL */
-	struct yaml_node *key; /* this node is the value of a map's entry; always YAML_TEXT */
+	bool plain;              /* TEXT without quotes (and not a block text) */
+	bool exact;              /* TEXT stands on one line byte for byte as here: column = col + offset */
+	uint32_t line, col;      /* from 1 */
+	uint32_t count;          /* LIST, MAP: children */
+	size_t len;              /* TEXT */
+	const char *text;        /* TEXT; NULL-terminated, no NUL inside. "" for NULL */
+	struct yaml_node *key;   /* this node is the value of a map's entry; always YAML_TEXT */
 	struct yaml_node *first; /* LIST, MAP */
 	struct yaml_node *next;  /* sibling, in file order */
 };

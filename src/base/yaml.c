@@ -113,7 +113,7 @@ static struct yaml_node *scalar(struct builder *b, struct fy_event *e)
 	n->len = text ? len : 0;
 	if (n->len && memchr(n->text, 0, n->len))
 		fail(b, n->line, n->col, "a text holds \\0: no program could be given it");
-	n->exact = m && n->plain && m->input_pos <= b->n && b->n - m->input_pos >= n->len &&
+	n->exact = m && m->input_pos <= b->n && b->n - m->input_pos >= n->len &&
 	           !memcmp(b->bytes + m->input_pos, n->text, n->len) && !memchr(n->text, '\n', n->len);
 	if (is_null_word(n))
 		n->kind = YAML_NULL;
@@ -309,6 +309,20 @@ static uint32_t tab_line(const struct builder *b, uint32_t wanted)
 	return 0;
 }
 
+/* Does the mistake follow a closing bracket, as in `{lr}/x` or `[1, 2] if a == b`? */
+static bool after_bracket(const struct builder *b, uint32_t line, uint32_t col)
+{
+	const char *p = b->bytes, *end = p + b->n;
+
+	while (--line > 0 && (p = memchr(p, '\n', (size_t)(end - p))))
+		p++;
+	if (!p || (size_t)(end - p) < col)
+		return false;
+	for (end = p + col - 1; end > p && end[-1] == ' ';)
+		end--;
+	return end > p && (end[-1] == '}' || end[-1] == ']');
+}
+
 static void report_syntax(struct builder *b, struct fy_diag *diag)
 {
 	void *it = NULL;
@@ -319,6 +333,9 @@ static void report_syntax(struct builder *b, struct fy_diag *diag)
 
 	if (tab)
 		fail(b, tab, 1, "a tab in the indentation: YAML wants blanks");
+	else if (after_bracket(b, line ? line : 1, col))
+		fail(b, line ? line : 1, col,
+		     "not valid YAML: text after a closing } or ]: put quotes around the whole value");
 	else
 		fail(b, line ? line : 1, col ? col : 1,
 		     arena_printf(b->arena,

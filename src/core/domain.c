@@ -53,8 +53,8 @@ static bool at_comma(const char *s, const char *end)
 
 static bool at_if(const char *s, const char *end)
 {
-	return end - s > 4 && isspace((unsigned char)s[0]) && s[1] == 'i' && s[2] == 'f' &&
-	       isspace((unsigned char)s[3]);
+	return end - s >= 3 && isspace((unsigned char)s[0]) && s[1] == 'i' && s[2] == 'f' &&
+	       (end - s == 3 || isspace((unsigned char)s[3]));
 }
 
 /* ---- choices ----------------------------------------------------------------------------------- */
@@ -447,7 +447,7 @@ int domain_parse(struct arena *a, const char *text, size_t n, struct param *p, s
 	}
 	if (cond == end)
 		return 0;
-	c = trim(cond + 4, end);
+	c = trim(cond + 3, end);
 	p->cond = expr_parse(a, c.s, c.n, &off, f);
 	*at = (size_t)(c.s - text) + (p->cond ? 0 : off);
 	p->text = arena_printf(a, "%s if %.*s", p->text, (int)c.n, c.s);

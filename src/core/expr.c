@@ -217,8 +217,7 @@ static struct expr *parse_unary(struct parser *ps)
 		x = parse_unary(ps);
 		x = x ? node(ps, OP_NEG, at, x, NULL) : NULL;
 	} else {
-		take(ps, "+");
-		x = parse_power(ps);
+		x = take(ps, "+") ? parse_unary(ps) : parse_power(ps);
 	}
 	ps->depth--;
 	return x;

@@ -162,6 +162,8 @@ static enum type bind_equal(struct binder *b, struct expr *x, enum type tx, stru
 
 	if (tx == TYPE_BAD || ty == TYPE_BAD)
 		return TYPE_BAD;
+	if (x->op == OP_NAME && y->op == OP_NAME)
+		return unknown_name(b, x);
 	if (is_word(y) && check_word(b, y, x, tx) == TYPE_BAD)
 		return TYPE_BAD;
 	if (is_word(x) && check_word(b, x, y, ty) == TYPE_BAD)

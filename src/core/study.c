@@ -167,7 +167,10 @@ static void read_top(struct draft *d, const struct yaml_node *root)
 	struct draft_keys tables[] = {{top_keys, sizeof top_keys / sizeof *top_keys}, draft_shared_keys};
 
 	if (root->kind != YAML_MAP) {
-		draft_error(d, root, "a study file is a map: `study: NAME`, `phases:` and so on");
+		draft_error(d, root,
+		            root->kind == YAML_NULL
+		                ? "the file is empty"
+		                : "a study file is a map: `study: NAME`, `phases:` and so on");
 		return;
 	}
 	draft_default_limits(&d->top.p.limits);

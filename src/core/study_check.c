@@ -240,6 +240,8 @@ void draft_check_folds(struct draft *d)
 
 static void check_metric(struct draft *d, struct draft_phase *t)
 {
+	if (!t->command)
+		return; /* hardly a phase: told */
 	if (!t->has_metric)
 		draft_error(d, t->node,
 		            "phase '%s' has no `metric`: name the number it reports, or write `metric: none` "

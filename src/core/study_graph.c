@@ -63,7 +63,7 @@ static bool parse_best(struct draft *d, struct draft_after *x, const char *s)
 	if (digits && (!text_parse_int(s, digits, &n) || n < 1 || n > 1000000))
 		return false;
 	s += digits;
-	if (*s && *s != ' ')
+	if (digits && *s && *s != ' ')
 		return false;
 	x->to.pick = PICK_BEST;
 	x->to.best_n = (uint32_t)n;
