@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 enum yaml_kind { YAML_NULL, YAML_TEXT, YAML_LIST, YAML_MAP };
-enum { YAML_MAX_DEPTH = 64, YAML_MAX_NODES = 1000000 };
+enum { YAML_MAX_DEPTH = 64, YAML_MAX_NODES = 1000000, YAML_MAX_LINE = 1 << 20 };
 
 struct yaml_node {
 	enum yaml_kind kind;

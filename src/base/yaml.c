@@ -4,6 +4,8 @@
 #include <libfyaml.h>
 #include <string.h>
 
+enum { MAX_OPEN = 1000 };
+
 struct level {
 	struct yaml_node *node;
 	struct yaml_node **tail;
@@ -53,21 +55,35 @@ static bool control(unsigned char c)
 	return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
 }
 
+/* What libfyaml should not be asked: it keeps all tokens of a line and of a nest of open brackets until it
+ * knows whether they are a key, and is slow (and leaks) when there are millions. Quotes are not looked at, so
+ * the bound is far above what the tree allows. */
+static const char *check_byte(struct builder *b, unsigned char c, size_t col, uint32_t *open)
+{
+	if (control(c))
+		return arena_printf(b->arena, "control character 0x%02x: a study file is plain text", c);
+	if (col > YAML_MAX_LINE)
+		return "a line of more than 1 MiB";
+	if (c == '[' || c == '{')
+		++*open;
+	else if ((c == ']' || c == '}') && *open > 0)
+		--*open;
+	return *open > MAX_OPEN ? "too many open brackets: a study needs five levels" : NULL;
+}
+
 static bool check_bytes(struct builder *b)
 {
 	const unsigned char *s = (const unsigned char *)b->bytes;
-	uint32_t line = 1;
+	uint32_t line = 1, open = 0;
 	size_t start = 0;
 
 	for (size_t i = 0; i < b->n;) {
 		size_t len = s[i] < 0x80 ? 1 : sequence(s + i, b->n - i);
+		const char *bad = len ? check_byte(b, s[i], i - start, &open)
+		                      : "this byte is no UTF-8: save the file as UTF-8";
 
-		if (len == 0 || control(s[i])) {
-			fail(b, line, (uint32_t)(i - start + 1),
-			     len == 0 ? "this byte is no UTF-8: save the file as UTF-8"
-			              : arena_printf(b->arena,
-			                             "control character 0x%02x: a study file is plain text",
-			                             s[i]));
+		if (bad) {
+			fail(b, line, (uint32_t)(i - start + 1), bad);
 			return false;
 		}
 		if (s[i] == '\n') {
@@ -99,17 +115,43 @@ static bool is_null_word(const struct yaml_node *n)
 	return n->plain && (n->len == 0 || !strcmp(n->text, "~") || !strcmp(n->text, "null"));
 }
 
+/* A text in single quotes on one line, taken from the file itself: libfyaml 0.7 leaks memory over texts with
+ * more than a few '' in them. NULL: it is something else. */
+static char *single_quoted(struct builder *b, struct fy_event *e, size_t *len)
+{
+	const struct fy_mark *m = fy_event_start_mark(e), *end = fy_event_end_mark(e);
+	const char *s;
+	char *out;
+	size_t n, k = 0;
+
+	if (!m || !end || fy_event_get_node_style(e) != FYNS_SINGLE_QUOTED || end->input_pos < m->input_pos ||
+	    end->input_pos > b->n)
+		return NULL;
+	s = b->bytes + m->input_pos;
+	n = end->input_pos - m->input_pos;
+	if (memchr(s, '\n', n) || memchr(s, '\r', n))
+		return NULL;
+	out = arena_alloc(b->arena, n + 1);
+	for (size_t i = 0; i < n; i++) {
+		out[k++] = s[i];
+		if (s[i] == '\'' && i + 1 < n && s[i + 1] == '\'')
+			i++;
+	}
+	*len = k;
+	return out;
+}
+
 static struct yaml_node *scalar(struct builder *b, struct fy_event *e)
 {
 	const struct fy_mark *m = fy_event_start_mark(e);
 	struct fy_token *t = fy_event_get_token(e);
 	struct yaml_node *n = new_node(b, YAML_TEXT);
 	size_t len = 0;
-	const char *text = t ? fy_token_get_text(t, &len) : NULL;
-	enum fy_node_style style = fy_event_get_node_style(e);
+	const char *own = single_quoted(b, e, &len);
+	const char *text = own ? own : t ? fy_token_get_text(t, &len) : NULL;
 
-	n->plain = !text || style == FYNS_PLAIN;
-	n->text = text ? arena_strndup(b->arena, text, len) : "";
+	n->plain = !text || fy_event_get_node_style(e) == FYNS_PLAIN;
+	n->text = own ? own : text ? arena_strndup(b->arena, text, len) : "";
 	n->len = text ? len : 0;
 	if (n->len && memchr(n->text, 0, n->len))
 		fail(b, n->line, n->col, "a text holds \\0: no program could be given it");

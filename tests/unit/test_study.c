@@ -669,6 +669,10 @@ static void test_hostile_files(void **state)
 	hostile("{ ", 1000000, "study: x\nmetric: none\nphases:\n  p:\n    command: x ");
 	hostile("- 1\n", 1000000, "study: x\nphases:\n");
 	hostile("'", 1000000, "study: ");
+	hostile("{a: [", 200, "");
+	hostile("{ ", 1000000, "study: ");
+	hostile("f(1, ", 200000, "{a: ");
+	hostile("{x: f(1, 2)}\n- ", 100000, "- ");
 	hostile("\n", 5000000, "");
 	hostile("\t", 1000000, "a:");
 	hostile("-", 1000000, "study: x\nmetric: none\nphases:\n  p:\n    command: x\n    require: ");

@@ -70,6 +70,8 @@ static void test_trees(void **state)
 	     "{a:'1'}"},
 	    {"a: 1\r\nb: 2\r\n", "{a:'1' b:'2'}"},
 	    {"--- \na: &x 1\n...\n", "{a:'1'}"},
+	    {"a: ''\nb: '''x'''' y'\nc: 'p\n\n  q'\n", "{a:'' b:''x'' y' c:'p\nq'}"},
+	    {"'a''': ['''''''''''''''''''''''']", "{a':[''''''''''''']}"},
 	    {"? a\n: b\n", "{a:'b'}"},
 	    {"~: 1", "{~:'1'}"},
 	};
@@ -176,6 +178,20 @@ static void test_depth(void **state)
 	assert_int_equal(t.col, YAML_MAX_DEPTH + 1);
 }
 
+static void test_long_lines(void **state)
+{
+	char *text = calloc(1, YAML_MAX_LINE + 10);
+	struct told t;
+
+	(void)state;
+	memset(text, 'a', YAML_MAX_LINE);
+	assert_non_null(parse(text, &t));
+	strcat(text, "aa");
+	assert_null(parse(text, &t));
+	assert_string_equal(t.text, "a line of more than 1 MiB");
+	free(text);
+}
+
 static int finish(void **state)
 {
 	(void)state;
@@ -189,6 +205,7 @@ int main(void)
 	    cmocka_unit_test(test_trees),      cmocka_unit_test(test_places),
 	    cmocka_unit_test(test_cut_values), cmocka_unit_test(test_duplicates_keep_the_first),
 	    cmocka_unit_test(test_many_keys),  cmocka_unit_test(test_depth),
+	    cmocka_unit_test(test_long_lines),
 	};
 
 	return cmocka_run_group_tests_name("yaml", tests, NULL, finish);
