@@ -46,6 +46,18 @@ static void plain_points_are_the_published_ones(void **state)
 		assert_true(sobol_point(far[i].n, far[i].dim, 0) == far[i].x);
 }
 
+/* Points 2^j are the direction numbers; folded into one number, as scipy.stats.qmc.Sobol has them. */
+static void all_direction_numbers_are_the_published_ones(void **state)
+{
+	uint64_t h = 0;
+
+	(void)state;
+	for (uint32_t d = 0; d < SOBOL_MAX_DIMS; d++)
+		for (uint32_t j = 0; j < 30; j++)
+			h = h * 1000003 + (uint64_t)(sobol_point(1ull << j, d, 0) * 0x1p32);
+	assert_int_equal(h, 0x1eb8343b6e3257d8);
+}
+
 enum { NET = 256 };
 
 /* Does each of `cells` equal intervals hold the same number of points first .. first + NET - 1? */
@@ -130,6 +142,23 @@ static void scrambling_is_uniform(void **state)
 		assert_in_range(both[i / 2][i % 2], 5000 - 367, 5000 + 367);
 }
 
+/* Each half is shuffled by coins of its own: in dimension 0 points 0 and 2 share the lower half, 1 and 3 the
+ * upper, and one order tells nothing of the other. (Flipping digits alike everywhere would keep them equal.)
+ */
+static void scrambling_is_nested(void **state)
+{
+	int alike = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 1000; seed++) {
+		bool low = sobol_point(0, 0, seed) < sobol_point(2, 0, seed);
+		bool high = sobol_point(1, 0, seed) < sobol_point(3, 0, seed);
+
+		alike += low == high;
+	}
+	assert_in_range(alike, 400, 600);
+}
+
 /* Scrambled digits go on below those of the sequence: no coordinate sits on the lattice of 2^-32. */
 static void scrambled_points_leave_the_lattice(void **state)
 {
@@ -173,10 +202,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(plain_points_are_the_published_ones),
+	    cmocka_unit_test(all_direction_numbers_are_the_published_ones),
 	    cmocka_unit_test(every_dimension_is_a_net),
 	    cmocka_unit_test(the_first_two_dimensions_are_a_net),
 	    cmocka_unit_test(dimensions_do_not_run_together),
 	    cmocka_unit_test(scrambling_is_uniform),
+	    cmocka_unit_test(scrambling_is_nested),
 	    cmocka_unit_test(scrambled_points_leave_the_lattice),
 	    cmocka_unit_test(dimensions_beyond_the_table_are_hashed),
 	    cmocka_unit_test(the_last_point_is_a_point),
