@@ -53,6 +53,23 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* From its first instant out of reach of what is sent to our group, and deaf to the rest. */
+static pid_t fork_keeper(int socket)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	if (pid == 0)
+		child_keeper_main(socket);
+	if (pid > 0)
+		setpgid(pid, pid);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
 int keeper_start(struct keeper **out, struct fault *f)
 {
 	struct keeper *k = calloc(1, sizeof *k);
@@ -67,9 +84,7 @@ int keeper_start(struct keeper **out, struct fault *f)
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	k->fd = pair[0];
-	k->pid = fork();
-	if (k->pid == 0)
-		child_keeper_main(pair[1]);
+	k->pid = fork_keeper(pair[1]);
 	close(pair[1]);
 	if (k->pid < 0) {
 		close(pair[0]);
