@@ -7,7 +7,8 @@
 struct row {
 	struct key128 bucket;
 	double value; /* the sign turned so that less is better */
-	uint32_t trial, first, rank;
+	double best;  /* of its bucket */
+	uint32_t trial, rank;
 };
 
 static struct key128 bucket_of(const struct plan *p, const struct after *rule, uint32_t trial)
@@ -34,45 +35,53 @@ static int compare_u32(uint32_t a, uint32_t b)
 	return a < b ? -1 : a > b;
 }
 
+static int by_key(const struct row *a, const struct row *b)
+{
+	if (a->bucket.hi != b->bucket.hi)
+		return a->bucket.hi < b->bucket.hi ? -1 : 1;
+	return a->bucket.lo < b->bucket.lo ? -1 : a->bucket.lo > b->bucket.lo;
+}
+
 /* Buckets together; inside the best first, ties to the lower trial number. */
 static int by_bucket(const void *x, const void *y)
 {
 	const struct row *a = x, *b = y;
+	int d = by_key(a, b);
 
-	if (a->bucket.hi != b->bucket.hi)
-		return a->bucket.hi < b->bucket.hi ? -1 : 1;
-	if (a->bucket.lo != b->bucket.lo)
-		return a->bucket.lo < b->bucket.lo ? -1 : 1;
+	if (d)
+		return d;
 	if (a->value < b->value || b->value < a->value)
 		return a->value < b->value ? -1 : 1;
 	return compare_u32(a->trial, b->trial);
 }
 
-/* Buckets in the order of their first trial. */
-static int by_first(const void *x, const void *y)
+/* The bucket with the best winner first: an order that does not depend on which trial came when, for it is
+ * part of the identity of a child of all winners. */
+static int by_best(const void *x, const void *y)
 {
 	const struct row *a = x, *b = y;
+	int d = by_key(a, b);
 
-	return a->first != b->first ? compare_u32(a->first, b->first) : compare_u32(a->rank, b->rank);
+	if (a->best < b->best || b->best < a->best)
+		return a->best < b->best ? -1 : 1;
+	return d ? d : compare_u32(a->rank, b->rank);
 }
 
-/* Keep the first best_n rows of each bucket, at the front; each knows its rank and its bucket's first trial.
- */
+/* Keep the first best_n rows of each bucket, at the front. */
 static uint32_t keep_best(struct row *rows, uint32_t n, uint32_t best_n)
 {
 	uint32_t kept = 0, lo = 0;
 
 	while (lo < n) {
-		uint32_t hi = lo, first = UINT32_MAX;
+		struct row top = rows[lo];
+		uint32_t hi = lo;
 
-		for (; hi < n && key_equal(rows[hi].bucket, rows[lo].bucket); hi++)
-			if (rows[hi].trial < first)
-				first = rows[hi].trial;
-		for (uint32_t i = lo; i < hi && i - lo < best_n; i++) {
-			rows[i].rank = i - lo;
-			rows[i].first = first;
-			rows[kept++] = rows[i];
-		}
+		for (; hi < n && key_equal(rows[hi].bucket, top.bucket); hi++)
+			if (hi - lo < best_n) {
+				rows[hi].rank = hi - lo;
+				rows[hi].best = top.value;
+				rows[kept++] = rows[hi];
+			}
 		lo = hi;
 	}
 	return kept;
@@ -97,12 +106,12 @@ uint32_t plan_pick(const struct plan *p, const struct study_phase *parent, const
 		qsort(rows, n, sizeof *rows, by_bucket);
 	kept = keep_best(rows, n, rule->best_n);
 	if (kept)
-		qsort(rows, kept, sizeof *rows, by_first);
+		qsort(rows, kept, sizeof *rows, by_best);
 	w = arena_array(scratch, kept, sizeof *w);
 	for (uint32_t i = 0; i < kept; i++) {
 		w[i].trial = rows[i].trial;
 		w[i].rank = rows[i].rank;
-		w[i].bucket = i == 0 ? 0 : w[i - 1].bucket + (rows[i].first != rows[i - 1].first);
+		w[i].bucket = i == 0 ? 0 : w[i - 1].bucket + !key_equal(rows[i].bucket, rows[i - 1].bucket);
 		w[i].value = parent->goal == GOAL_MAXIMIZE ? -rows[i].value : rows[i].value;
 	}
 	*out = w;

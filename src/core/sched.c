@@ -140,7 +140,8 @@ static int apply_unit(struct sched *s, const struct record *r, struct fault *f)
 	return 0;
 }
 
-/* Winners are collected until the last one: they may become the parents of one child together. */
+/* Winners are collected until the last one: they may become the parents of one child together. The first one
+ * starts anew, should an earlier pick have been cut off. */
 static int apply_pick(struct sched *s, const struct record *r, struct fault *f)
 {
 	uint32_t instance = plan_instance(&s->plan, r->phase, r->outer);
@@ -149,6 +150,8 @@ static int apply_pick(struct sched *s, const struct record *r, struct fault *f)
 	    r->trial > s->plan.trials.count || plan_trial(&s->plan, r->trial)->instance != instance)
 		return fault_set(f, FAULT_IO, "a stored pick names trial %u, which was no candidate",
 		                 r->trial);
+	if (r->bucket == 0 && r->rank == 0)
+		s->npick = 0;
 	if (s->npick == s->pick_cap) {
 		uint32_t cap = s->pick_cap ? 2 * s->pick_cap : 16;
 

@@ -101,6 +101,18 @@ void sched_exhausted(struct sched *s, const struct event *e)
 	close_group(s, e->group);
 }
 
+/* So many at once: what is missing, at most `room`, and of a grid not more than it can have (and the answer
+ * that there are no more), so that small grids do not use up the room of a step. */
+static uint32_t ask_size(const struct sched *s, const struct plan_group *g, int64_t missing, uint32_t room)
+{
+	const struct study_phase *ph = &s->study->phases[s->plan.instances[g->instance].phase];
+	int64_t points = ph->search == SEARCH_GRID ? space_size(&ph->space) : SPACE_INFINITE;
+
+	if (points >= 0 && points < room && points * g->ncombos < missing)
+		missing = points * g->ncombos + 1;
+	return missing < room ? (uint32_t)missing : room;
+}
+
 /* Ask for what this group misses; returns how many proposals that is. Phases without parameters need no
  * search. */
 static uint32_t ask(struct sched *s, uint32_t group, uint32_t room)
@@ -121,7 +133,7 @@ static uint32_t ask(struct sched *s, uint32_t group, uint32_t room)
 		after_proposal(s, group);
 		return 1;
 	}
-	g->asked = missing < room ? (uint32_t)missing : room;
+	g->asked = ask_size(s, g, missing, room);
 	s->asked += g->asked;
 	a = sched_action(s, ACTION_WANT);
 	a->group = group;

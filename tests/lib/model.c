@@ -1,0 +1,685 @@
+#include "model.h"
+
+#include "stats.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MODEL_WORKERS = 64, MODEL_HELD = 256 };
+
+struct model_unit {
+	struct unit_fact fact;
+	uint32_t trial;
+	bool live, held, recalling, running; /* running: a process exists */
+	uint32_t worker, lease;
+	int64_t due_ms;
+};
+
+struct model_trial {
+	uint32_t phase, first_unit, nunits, k, nparents;
+	int32_t outer;
+	const uint32_t *parents;
+	const struct value *values;
+	struct key128 key;
+};
+
+struct model_pick {
+	uint32_t trial, child_phase, bucket, rank;
+};
+
+struct model_worker {
+	bool up;
+	uint32_t cpus, gpus;
+	int64_t memory;
+	uint32_t held[MODEL_HELD], nheld; /* units, oldest first */
+};
+
+struct model {
+	struct arena *arena;
+	const struct study *study;
+	uint32_t prefetch;
+	struct slab units, trials, picks;
+	struct model_worker workers[MODEL_WORKERS];
+	uint32_t last_lease, first_new_pick;
+	int64_t now_ms;
+	bool stopped, asked_to_stop;
+};
+
+static struct model_unit *unit_at(const struct model *m, uint32_t unit)
+{
+	return slab_at(&m->units, unit - 1);
+}
+
+static struct model_trial *trial_at(const struct model *m, uint32_t trial)
+{
+	return slab_at(&m->trials, trial - 1);
+}
+
+static const struct study_phase *phase_of(const struct model *m, uint32_t unit)
+{
+	return &m->study->phases[trial_at(m, unit_at(m, unit)->trial)->phase];
+}
+
+static bool is_final(enum unit_state s)
+{
+	return s == UNIT_DONE || s == UNIT_FAILED || s == UNIT_BLOCKED;
+}
+
+/* ---- who hangs on whom -----------------------------------------------------------------------------------
+ */
+static bool folded(const struct model *m, const struct model_trial *t)
+{
+	return m->study->folds.inner > 0 && m->study->phases[t->phase].folds == FOLDS_EACH;
+}
+
+/* How many parent units of this unit are in (want) or not in a state. */
+static uint32_t count_parents(const struct model *m, uint32_t unit, enum unit_state state, bool want)
+{
+	const struct model_trial *t = trial_at(m, unit_at(m, unit)->trial);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < t->nparents; i++) {
+		const struct model_trial *p = trial_at(m, t->parents[i]);
+
+		for (uint32_t f = 0; f < p->nunits; f++) {
+			if (folded(m, p) && folded(m, t) && f != unit - t->first_unit)
+				continue;
+			n += (unit_at(m, p->first_unit + f)->fact.state == state) == want;
+		}
+	}
+	return n;
+}
+
+static bool begun(const struct model *m, const struct model_trial *t)
+{
+	for (uint32_t u = t->first_unit; u < t->first_unit + t->nunits; u++)
+		if (unit_at(m, u)->fact.attempts)
+			return true;
+	return false;
+}
+
+static uint32_t units_in(const struct model *m, const struct model_trial *t, enum unit_state state)
+{
+	uint32_t n = 0;
+
+	for (uint32_t u = t->first_unit; u < t->first_unit + t->nunits; u++)
+		n += unit_at(m, u)->fact.state == state;
+	return n;
+}
+
+/* ---- trials
+ * ------------------------------------------------------------------------------------------------ */
+/* The one ancestor of phase q, 0 when there is none or several. */
+static uint32_t ancestor(const struct model *m, uint32_t trial, uint32_t q)
+{
+	const struct model_trial *t = trial_at(m, trial);
+	uint32_t found = 0;
+
+	if (t->phase == q)
+		return trial;
+	for (uint32_t i = 0; i < t->nparents; i++) {
+		uint32_t up = ancestor(m, t->parents[i], q);
+
+		if (up && found && up != found)
+			return 0;
+		found = up ? up : found;
+	}
+	return found;
+}
+
+static bool was_picked(const struct model *m, uint32_t trial, uint32_t child_phase)
+{
+	for (uint32_t i = 0; i < m->picks.count; i++) {
+		const struct model_pick *p = slab_at(&m->picks, i);
+
+		if (p->trial == trial && p->child_phase == child_phase)
+			return true;
+	}
+	return false;
+}
+
+static const char *check_parents(const struct model *m, const struct model_trial *t)
+{
+	const struct study_phase *ph = &m->study->phases[t->phase];
+	uint32_t slot = 0;
+
+	for (uint32_t i = 0; i < t->nparents; i++) {
+		const struct model_trial *p = trial_at(m, t->parents[i]);
+		bool next = i > 0 && p->phase != trial_at(m, t->parents[i - 1])->phase;
+
+		slot += next;
+		if (slot >= ph->nafter || ph->after[slot].phase != p->phase)
+			return "a trial has a parent its phase does not come after";
+		if (i > 0 && !next && !ph->after[slot].as_one)
+			return "a trial has two parents of one phase";
+		if (p->outer != t->outer &&
+		    !(p->outer == -1 && m->study->phases[p->phase].folds == FOLDS_NONE))
+			return "a trial has a parent in another outer fold";
+		if (ph->after[slot].pick == PICK_BEST && !was_picked(m, t->parents[i], t->phase))
+			return "a trial has a parent that was not picked";
+		for (uint32_t k = 0; k < i; k++)
+			for (uint32_t q = 0; q < m->study->nphases; q++) {
+				uint32_t a = ancestor(m, t->parents[i], q), b = ancestor(m, t->parents[k], q);
+
+				if (a && b && a != b && trial_at(m, t->parents[k])->phase != p->phase)
+					return "the parents of a trial disagree about an ancestor";
+			}
+	}
+	return slot + (t->nparents > 0) == ph->nafter ? NULL : "a trial lacks a parent";
+}
+
+static const char *add_trial(struct model *m, const struct record *r)
+{
+	struct model_trial *t;
+
+	if (r->trial != m->trials.count + 1)
+		return "trial numbers have a gap";
+	for (uint32_t i = 1; i <= m->trials.count; i++)
+		if (key_equal(trial_at(m, i)->key, r->key))
+			return "two trials have one key";
+	t = slab_add(&m->trials);
+	*t = (struct model_trial){.phase = r->phase, .outer = r->outer, .k = r->k, .key = r->key};
+	t->parents = arena_grow(m->arena, r->parents, r->nparents * sizeof *r->parents,
+	                        r->nparents * sizeof *r->parents);
+	t->nparents = r->nparents;
+	t->values = r->values;
+	t->first_unit = m->units.count + 1;
+	t->nunits = folded(m, t) ? m->study->folds.inner : 1;
+	for (uint32_t i = 0; i < t->nunits; i++) {
+		struct model_unit *u = slab_add(&m->units);
+
+		u->trial = r->trial;
+		u->fact.state = r->nparents ? UNIT_WAITING : UNIT_READY;
+	}
+	return check_parents(m, t);
+}
+
+/* ---- workers: a mirror of their room
+ * -------------------------------------------------------------------------- */
+static bool room_for(const struct model *m, uint32_t worker, uint32_t unit)
+{
+	const struct model_worker *w = &m->workers[worker];
+	const struct limits *want = &phase_of(m, unit)->limits;
+	uint64_t cpus = want->cpus, gpus = want->gpus;
+	int64_t memory = want->memory_bytes;
+
+	for (uint32_t u = 1; w->up && u <= m->units.count; u++) {
+		const struct model_unit *x = unit_at(m, u);
+
+		if (x->live && x->worker == worker && !x->held) {
+			cpus += phase_of(m, u)->limits.cpus;
+			gpus += phase_of(m, u)->limits.gpus;
+			memory += phase_of(m, u)->limits.memory_bytes;
+		}
+	}
+	return w->up && cpus <= w->cpus && gpus <= w->gpus && (!w->memory || memory <= w->memory);
+}
+
+static void unhold(struct model *m, struct model_worker *w, uint32_t unit)
+{
+	for (uint32_t i = 0; i < w->nheld; i++)
+		if (w->held[i] == unit) {
+			memmove(&w->held[i], &w->held[i + 1], (w->nheld - i - 1) * sizeof *w->held);
+			w->nheld--;
+			break;
+		}
+	unit_at(m, unit)->held = false;
+}
+
+static void fill_room(struct model *m, uint32_t worker)
+{
+	struct model_worker *w = &m->workers[worker];
+
+	for (uint32_t i = 0; i < w->nheld;)
+		if (room_for(m, worker, w->held[i]))
+			unhold(m, w, w->held[i]);
+		else
+			i++;
+}
+
+static void let_go(struct model *m, uint32_t unit)
+{
+	struct model_unit *u = unit_at(m, unit);
+
+	u->live = u->recalling = false;
+	if (u->held)
+		unhold(m, &m->workers[u->worker], unit);
+}
+
+static void worker_event(struct model *m, const struct event *e)
+{
+	struct model_worker *w;
+
+	if (e->worker >= MODEL_WORKERS)
+		return;
+	w = &m->workers[e->worker];
+	if (e->kind == EVENT_WORKER_UP && !w->up) {
+		*w = (struct model_worker){.up = true, .cpus = e->cpus, .gpus = e->gpus};
+		w->memory = e->memory_bytes;
+	} else if (e->kind == EVENT_WORKER_LOST && w->up) {
+		for (uint32_t u = 1; u <= m->units.count; u++)
+			if (unit_at(m, u)->live && unit_at(m, u)->worker == e->worker)
+				let_go(m, u);
+		w->up = false;
+	}
+}
+
+void model_event(struct model *m, const struct event *e, const struct sched *s)
+{
+	struct model_unit *u;
+
+	(void)s;
+	m->now_ms = e->now_ms;
+	m->asked_to_stop |= e->kind == EVENT_STOP;
+	m->stopped |= e->kind == EVENT_STOP;
+	worker_event(m, e);
+	if (e->unit < 1 || e->unit > m->units.count)
+		return;
+	u = unit_at(m, e->unit);
+	if (!u->live || u->lease != e->lease || u->worker != e->worker)
+		return;
+	if (e->kind == EVENT_FINISHED || e->kind == EVENT_RECALLED) {
+		let_go(m, e->unit);
+		fill_room(m, e->worker);
+	} else if (e->kind == EVENT_STARTED) {
+		u->recalling = false;
+		if (u->held && room_for(m, e->worker, e->unit))
+			unhold(m, &m->workers[e->worker], e->unit);
+	}
+}
+
+/* ---- picks
+ * ----------------------------------------------------------------------------------------------------- */
+static double aggregate(const struct model *m, const struct model_trial *t)
+{
+	double v[64];
+	uint32_t n = 0;
+
+	if (units_in(m, t, UNIT_DONE) != t->nunits || !m->study->phases[t->phase].metric)
+		return (double)NAN;
+	for (uint32_t u = t->first_unit; u < t->first_unit + t->nunits; u++)
+		v[n++] = unit_at(m, u)->fact.value;
+	switch (m->study->phases[t->phase].aggregate) {
+	case AGGREGATE_MEDIAN:
+		return stats_median(v, n);
+	case AGGREGATE_MIN:
+		return stats_min(v, n);
+	case AGGREGATE_MAX:
+		return stats_max(v, n);
+	case AGGREGATE_MEAN:
+		break;
+	}
+	return stats_mean(v, n);
+}
+
+static bool same_bucket(const struct model *m, const struct after *rule, uint32_t a, uint32_t b)
+{
+	char x[TEXT_NUMBER], y[TEXT_NUMBER];
+
+	for (uint32_t i = 0; i < rule->nper; i++)
+		if (strcmp(value_text(&trial_at(m, a)->values[rule->per[i]], x),
+		           value_text(&trial_at(m, b)->values[rule->per[i]], y)) != 0)
+			return false;
+	return true;
+}
+
+/* Does a come before b? Both are complete and finite. */
+static bool outranks(const struct model *m, uint32_t a, uint32_t b)
+{
+	double x = aggregate(m, trial_at(m, a)), y = aggregate(m, trial_at(m, b));
+
+	if (x < y || y < x)
+		return m->study->phases[trial_at(m, a)->phase].goal == GOAL_MAXIMIZE ? x > y : x < y;
+	return a < b;
+}
+
+/* A trial wins exactly when fewer than n valid candidates of its bucket come before it. */
+static const char *check_pick(const struct model *m, const struct record *r)
+{
+	const struct study_phase *child = &m->study->phases[r->child_phase];
+	const struct after *rule = NULL;
+
+	for (uint32_t i = 0; i < child->nafter; i++)
+		if (child->after[i].phase == r->phase)
+			rule = &child->after[i];
+	for (uint32_t t = 1; t <= m->trials.count; t++) {
+		const struct model_trial *x = trial_at(m, t);
+		uint32_t before = 0;
+		bool won = was_picked(m, t, r->child_phase);
+
+		if (x->phase != r->phase || x->outer != r->outer)
+			continue;
+		for (uint32_t u = x->first_unit; u < x->first_unit + x->nunits; u++)
+			if (!is_final(unit_at(m, u)->fact.state))
+				return "a pick is made before all candidates are final";
+		if (!isfinite(aggregate(m, x))) {
+			if (won)
+				return "an incomplete or not finite trial is picked";
+			continue;
+		}
+		for (uint32_t o = 1; o <= m->trials.count; o++)
+			before += trial_at(m, o)->phase == x->phase && trial_at(m, o)->outer == x->outer &&
+			          isfinite(aggregate(m, trial_at(m, o))) && same_bucket(m, rule, o, t) &&
+			          outranks(m, o, t);
+		if (won != (before < rule->best_n))
+			return won ? "a trial is picked though better ones are not"
+			           : "the best trial is not picked";
+	}
+	return NULL;
+}
+
+static const char *add_pick(struct model *m, const struct record *r, bool check)
+{
+	struct model_pick *p = slab_add(&m->picks);
+
+	*p = (struct model_pick){r->trial, r->child_phase, r->bucket, r->rank};
+	if (trial_at(m, r->trial)->phase != r->phase || trial_at(m, r->trial)->outer != r->outer)
+		return "a pick takes a trial of another phase or outer fold";
+	return check && r->last ? check_pick(m, r) : NULL;
+}
+
+/* ---- units
+ * ----------------------------------------------------------------------------------------------------- */
+static const char *check_end(struct model *m, const struct record *r)
+{
+	struct model_unit *u = unit_at(m, r->unit);
+	const struct limits *l = &phase_of(m, r->unit)->limits;
+	const struct unit_fact *f = &r->fact;
+	bool failed = f->failures > u->fact.failures, lost = f->losses > u->fact.losses;
+
+	if (f->state == UNIT_DONE) {
+		if (failed || lost || (phase_of(m, r->unit)->metric && !isfinite(f->value)))
+			return "a unit is done without a finite value";
+		return NULL;
+	}
+	if ((r->result.reason == REASON_LOST) != lost)
+		return "a loss is not counted, or something else is";
+	if (lost)
+		return (f->state == UNIT_FAILED) == (f->losses > l->lost_limit) ? NULL
+		                                                                : "lost_limit is not kept";
+	if (!failed)
+		return f->state == UNIT_READY ? NULL : "a unit failed without a failure";
+	if ((f->state == UNIT_READY) != (f->failures <= l->retries && (l->retry_on >> f->reason & 1)))
+		return "retries are not kept";
+	if (f->state == UNIT_READY)
+		u->due_ms = m->now_ms + (INT64_C(1000) << (f->failures <= 5 ? f->failures - 1 : 5));
+	return NULL;
+}
+
+static const char *check_unit(struct model *m, const struct record *r)
+{
+	const struct model_unit *u = unit_at(m, r->unit);
+	enum unit_state now = r->fact.state;
+
+	if (u->fact.state == UNIT_DONE)
+		return "a unit that was done changed";
+	if ((now == UNIT_READY || now == UNIT_RUNNING || now == UNIT_DONE) &&
+	    count_parents(m, r->unit, UNIT_DONE, false))
+		return "a unit goes ahead of its parents";
+	if (now == UNIT_BLOCKED && !count_parents(m, r->unit, UNIT_FAILED, true) &&
+	    !count_parents(m, r->unit, UNIT_BLOCKED, true))
+		return "a unit is blocked though no parent failed";
+	if (now == UNIT_BLOCKED && (!r->fact.cause || unit_at(m, r->fact.cause)->fact.state != UNIT_FAILED))
+		return "the cause of a blocked unit did not fail";
+	return NULL;
+}
+
+const char *model_record(struct model *m, const struct record *r, const struct sched *s)
+{
+	const char *wrong = NULL;
+
+	(void)s;
+	switch (r->kind) {
+	case RECORD_TRIAL:
+		return add_trial(m, r);
+	case RECORD_PICK:
+		return add_pick(m, r, true);
+	case RECORD_BEGIN:
+		if (unit_at(m, r->unit)->fact.state != UNIT_READY || unit_at(m, r->unit)->live)
+			return "an attempt begins on a unit that is not ready";
+		if (r->attempt != unit_at(m, r->unit)->fact.attempts + 1)
+			return "attempt numbers have a gap";
+		return NULL;
+	case RECORD_UNBEGIN:
+		if (r->attempt != r->fact.attempts + 1)
+			return "an attempt is not given back";
+		return NULL;
+	case RECORD_END:
+		return check_end(m, r);
+	case RECORD_UNIT:
+		wrong = check_unit(m, r);
+		unit_at(m, r->unit)->fact = r->fact;
+		return wrong;
+	}
+	return "unknown record";
+}
+
+/* ---- actions
+ * --------------------------------------------------------------------------------------------------- */
+static bool is_due(const struct model *m, uint32_t unit)
+{
+	const struct model_unit *u = unit_at(m, unit);
+
+	return u->fact.state == UNIT_READY && u->due_ms <= m->now_ms;
+}
+
+/* A trial is begun while a unit of one begun earlier, and not failed, could have had the room. */
+static const char *check_order(struct model *m, uint32_t unit, uint32_t worker)
+{
+	struct model_unit *u = unit_at(m, unit);
+	bool fresh = true;
+
+	for (uint32_t v = 1; v <= m->units.count; v++)
+		if (v != unit && unit_at(m, v)->trial == u->trial && unit_at(m, v)->fact.attempts)
+			fresh = false;
+	if (!fresh || u->fact.attempts > 1)
+		return NULL;
+	for (uint32_t v = 1; v <= m->units.count; v++) {
+		const struct model_trial *t = trial_at(m, unit_at(m, v)->trial);
+
+		if (unit_at(m, v)->trial != u->trial && is_due(m, v) && begun(m, t) &&
+		    !units_in(m, t, UNIT_FAILED) && room_for(m, worker, v))
+			return "a new trial is begun before the units of begun ones";
+	}
+	return NULL;
+}
+
+static const char *check_assign(struct model *m, const struct action *a)
+{
+	struct model_unit *u = unit_at(m, a->unit);
+	struct model_worker *w = &m->workers[a->worker];
+	const char *wrong;
+
+	if (m->stopped)
+		return "a unit is assigned after the stop";
+	if (u->live)
+		return "a unit has two live attempts";
+	if (u->fact.state != UNIT_RUNNING || u->fact.attempts != a->attempt)
+		return "an attempt is sent that was not recorded";
+	if (a->lease <= m->last_lease)
+		return "a lease is used twice";
+	if (!w->up)
+		return "a unit is assigned to a worker that is not there";
+	if (u->due_ms > m->now_ms)
+		return "a unit is assigned before its back-off is over";
+	wrong = check_order(m, a->unit, a->worker);
+	if (wrong && room_for(m, a->worker, a->unit))
+		return wrong;
+	m->last_lease = a->lease;
+	u->held = !room_for(m, a->worker, a->unit);
+	u->worker = a->worker;
+	u->lease = a->lease;
+	u->live = true;
+	if (!u->held)
+		return NULL;
+	if (w->nheld >= m->prefetch * w->cpus)
+		return "the capacity of a worker is exceeded";
+	w->held[w->nheld++] = a->unit;
+	for (uint32_t i = 0; i < MODEL_WORKERS; i++)
+		if (room_for(m, i, a->unit))
+			return "a unit is held by one worker while another has room";
+	return NULL;
+}
+
+const char *model_action(struct model *m, const struct action *a, const struct sched *s)
+{
+	struct model_unit *u = unit_at(m, a->unit);
+
+	(void)s;
+	if (a->kind == ACTION_ASSIGN)
+		return check_assign(m, a);
+	if (!u->live || u->worker != a->worker || u->lease != a->lease)
+		return "a worker is told about an attempt it does not have";
+	m->stopped |= a->kind == ACTION_CANCEL;
+	if (a->kind == ACTION_RECALL && (u->recalling || !u->held))
+		return "a recall goes out twice, or for a running unit";
+	u->recalling = u->recalling || a->kind == ACTION_RECALL;
+	return NULL;
+}
+
+const char *model_check(struct model *m, const struct sched *s, int64_t now_ms, bool finished)
+{
+	m->now_ms = now_ms;
+	for (uint32_t u = 1; u <= m->units.count; u++) {
+		struct unit_view v;
+
+		sched_unit(s, u, &v);
+		if (v.fact.state != unit_at(m, u)->fact.state || v.live != unit_at(m, u)->live)
+			return "a change was not recorded";
+		if (finished && v.live)
+			return "the run ends while attempts are live";
+		if (finished || m->stopped || !is_due(m, u))
+			continue;
+		for (uint32_t w = 0; w < MODEL_WORKERS; w++)
+			if (room_for(m, w, u))
+				return "a worker idles while a ready unit fits it";
+	}
+	return NULL;
+}
+
+const char *model_started(struct model *m, uint32_t unit, const struct sched *s)
+{
+	(void)s;
+	if (unit_at(m, unit)->running)
+		return "a unit runs twice at once";
+	unit_at(m, unit)->running = true;
+	if (count_parents(m, unit, UNIT_DONE, false))
+		return "a unit starts before its parents are done";
+	return NULL;
+}
+
+void model_stopped(struct model *m, uint32_t unit)
+{
+	unit_at(m, unit)->running = false;
+}
+
+/* ---- the end
+ * --------------------------------------------------------------------------------------------------- */
+static int64_t quota(const struct study_phase *ph)
+{
+	if (ph->space.nparams == 0)
+		return 1;
+	if (ph->search == SEARCH_GRID)
+		return ph->space.params[0].nchoices;
+	return ph->trials;
+}
+
+/* A phase that comes after one other phase has a full set of trials for each parent that it may have. */
+static const char *check_complete(const struct model *m, uint32_t parent, const struct study_phase *child)
+{
+	int64_t n = 0;
+
+	if (child->nafter != 1 || child->trials_total || child->after[0].as_one)
+		return NULL;
+	if (child->after[0].phase != trial_at(m, parent)->phase)
+		return NULL;
+	if (child->after[0].pick == PICK_BEST && !was_picked(m, parent, child->index))
+		return NULL;
+	if (m->study->folds.outer && child->folds != FOLDS_NONE)
+		for (int32_t o = -1; o < (int32_t)m->study->folds.outer; o++)
+			n -= (o >= 0 || child->in_full) &&
+			     (trial_at(m, parent)->outer == o ||
+			      m->study->phases[trial_at(m, parent)->phase].folds == FOLDS_NONE);
+	else
+		n -= trial_at(m, parent)->outer == -1;
+	n *= quota(child);
+	for (uint32_t t = 1; t <= m->trials.count; t++)
+		n += trial_at(m, t)->phase == child->index && trial_at(m, t)->parents[0] == parent;
+	return n == 0 ? NULL : "a phase lacks trials, or has too many";
+}
+
+static const char *check_all_final(const struct model *m)
+{
+	for (uint32_t u = 1; u <= m->units.count; u++)
+		if (!is_final(unit_at(m, u)->fact.state))
+			return "the run ends with units that are not final";
+	for (uint32_t t = 1; t <= m->trials.count; t++)
+		for (uint32_t p = 0; p < m->study->nphases; p++) {
+			const char *wrong = check_complete(m, t, &m->study->phases[p]);
+
+			if (wrong)
+				return wrong;
+		}
+	return NULL;
+}
+
+static const char *check_no_room(const struct model *m)
+{
+	for (uint32_t u = 1; u <= m->units.count; u++)
+		for (uint32_t w = 0; unit_at(m, u)->fact.state == UNIT_READY && w < MODEL_WORKERS; w++)
+			if (room_for(m, w, u))
+				return "the run ends though a worker can hold a ready unit";
+	return NULL;
+}
+
+const char *model_finish(struct model *m, const struct action *a, const struct sched *s)
+{
+	bool early = m->study->has_target || m->study->stop_trials;
+	uint32_t done = 0;
+
+	(void)s;
+	for (uint32_t u = 1; u <= m->units.count; u++)
+		done += unit_at(m, u)->fact.state == UNIT_DONE;
+	if (a->code != FAULT_NONE && !*a->text)
+		return "the run ends badly and does not say why";
+	if (a->code == FAULT_STOPPED)
+		return m->asked_to_stop ? NULL : "the run stops though nobody asked";
+	if (a->code == FAULT_WORKER) {
+		for (uint32_t w = 0; w < MODEL_WORKERS; w++)
+			if (m->workers[w].up)
+				return "the run ends for lack of workers though there is one";
+		return NULL;
+	}
+	if (strstr(a->text, "alike"))
+		return done ? "a study with results is stopped as broken" : NULL;
+	if (strstr(a->text, "no worker"))
+		return check_no_room(m);
+	if (early)
+		return NULL;
+	if (a->code == FAULT_NONE && done != m->units.count)
+		return "the run ends well though not all units are done";
+	if (a->code == FAULT_UNITS && done == m->units.count && !strstr(a->text, "phase"))
+		return "the run ends badly though all units are done";
+	return check_all_final(m);
+}
+
+struct model *model_new(struct arena *a, const struct study *s, uint32_t prefetch,
+                        const struct record *records, uint32_t nrecords)
+{
+	struct model *m = arena_alloc(a, sizeof *m);
+
+	m->arena = a;
+	m->study = s;
+	m->prefetch = prefetch;
+	slab_init(&m->units, a, sizeof(struct model_unit));
+	slab_init(&m->trials, a, sizeof(struct model_trial));
+	slab_init(&m->picks, a, sizeof(struct model_pick));
+	for (uint32_t i = 0; i < nrecords; i++)
+		if (records[i].kind == RECORD_TRIAL)
+			add_trial(m, &records[i]);
+		else if (records[i].kind == RECORD_PICK)
+			add_pick(m, &records[i], false);
+		else if (records[i].kind == RECORD_UNIT)
+			unit_at(m, records[i].unit)->fact = records[i].fact;
+	return m;
+}
