@@ -420,7 +420,8 @@ static void test_many_names(void **state)
 		for (int i = 0; i < 500; i++) {
 			char name[600];
 
-			snprintf(name, sizeof name, "%0*d", 1 + i, i);
+			memset(name, '0', sizeof name);
+			snprintf(name + i, 16, "%d", i);
 			fine(x, store_put_metric(s, 1, 1, name, true, round, i, &x->f));
 		}
 	fine(x, store_commit(s, &x->f));
