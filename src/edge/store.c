@@ -2,8 +2,8 @@
  * store_read.c, the lock in store_lock.c.
  *
  *     study, phase          what is searched          run, worker, owner    who runs it
- *     trial ─┬─ trial_state                           pick                  who won, in order
- *            ├─ lineage     (trial, ancestor)         audit_log             who changed what
+ *     trial ─┬─ trial_text                            pick                  who won, in order
+ *            ├─ lineage  (trial, ancestor)            audit_log             who changed what
  *            └─ unit ─┬─ attempt ── attempt_text      position              order of arrival
  *                     ├─ metric ── metric_name
  *                     └─ output     where its bytes are in the workers' files
@@ -193,7 +193,8 @@ static int connect_to(struct store *s, const char *name, int flags)
 	                     s->mode == STORE_WRITE ? STORE_WRITER_PATIENCE_MS : STORE_READER_PATIENCE_MS);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	return sqlite3_exec(s->db, "PRAGMA cell_size_check = ON", NULL, NULL, NULL);
+	return sqlite3_exec(s->db, "PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536", NULL, NULL,
+	                    NULL);
 }
 
 /* "file:PATH?immutable=1" with everything unusual escaped; free() it. */
@@ -336,8 +337,6 @@ static int set_journal(struct store *s, bool network, struct fault *f)
 		                           "PRAGMA journal_size_limit = 67108864"
 		                         : "PRAGMA synchronous = FULL",
 		                  NULL, NULL, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(s->db, "PRAGMA cache_size = -65536", NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : store_fault(s, rc, "set its journal", f);
 }
 

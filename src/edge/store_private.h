@@ -58,10 +58,9 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	X(OWNER_TOUCH, "record a sign of life", "UPDATE owner SET last_seen_ms = ?1")                        \
 	X(WORKER_PUT, "record a worker", "INSERT OR REPLACE INTO worker VALUES(?1, ?2, ?3, ?4)")             \
 	X(TRIAL_PUT, "record a trial",                                                                       \
-	  "INSERT INTO trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")                     \
-	X(TRIAL_STATE_PUT, "record a trial",                                                                 \
-	  "INSERT INTO trial_state(trial, state, folds_done) "                                               \
-	  "VALUES(?1, 'waiting', 0)")                                                                        \
+	  "INSERT INTO trial(trial, phase, outer_fold, k, key_hi, key_lo, first_unit, nunits, first_fold) "  \
+	  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                                      \
+	X(TRIAL_TEXT_PUT, "record a trial", "INSERT INTO trial_text VALUES(?1, ?2, ?3, ?4)")                 \
 	X(PARENT_PUT, "record a trial", "INSERT INTO lineage VALUES(?1, ?2, ?3)")                            \
 	X(ANCESTORS_PUT, "record a trial",                                                                   \
 	  "INSERT OR IGNORE INTO lineage SELECT ?1, ancestor, NULL FROM lineage WHERE trial = ?2")           \
@@ -70,7 +69,7 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	  "UPDATE unit SET state = ?2, reason = ?3, cause = ?4, attempts = ?5, failures = ?6, losses = ?7, " \
 	  "idle_requeues = ?8, value = ?9, best_step = ?10 WHERE unit = ?1")                                 \
 	X(TRIAL_VALUE_PUT, "record a trial's value",                                                         \
-	  "UPDATE trial_state SET state = ?2, value = ?3, sd = ?4, folds_done = ?5 WHERE trial = ?1")        \
+	  "UPDATE trial SET state = ?2, value = ?3, sd = ?4, folds_done = ?5 WHERE trial = ?1")              \
 	X(ATTEMPT_BEGIN, "record an attempt",                                                                \
 	  "INSERT INTO attempt(unit, attempt, run, rank, begun_ms) VALUES(?1, ?2, ?3, ?4, ?5)")              \
 	X(ATTEMPT_TEXT, "record an attempt", "INSERT INTO attempt_text(id, command) VALUES(?1, ?2)")         \
@@ -101,8 +100,9 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	  "SELECT 1 FROM metric WHERE unit = ?1 AND attempt <= ?2 AND step IS NOT NULL "                     \
 	  "GROUP BY step HAVING min(attempt) = ?2 LIMIT 1")                                                  \
 	X(LOAD_TRIALS, "read the trials",                                                                    \
-	  "SELECT trial, phase, outer_fold, k, key_hi, key_lo, first_unit, nunits, first_fold, own, "        \
-	  "own_json, ifnull(params_json, own_json) FROM trial ORDER BY trial")                               \
+	  "SELECT t.trial, phase, outer_fold, k, key_hi, key_lo, first_unit, nunits, first_fold, own, "      \
+	  "own_json, ifnull(params_json, own_json) "                                                         \
+	  "FROM trial t LEFT JOIN trial_text x ON x.trial = t.trial ORDER BY t.trial")                       \
 	X(LOAD_PARENTS, "read the trials",                                                                   \
 	  "SELECT trial, ancestor, nth FROM lineage WHERE nth IS NOT NULL ORDER BY trial")                   \
 	X(LOAD_PICKS, "read the picks",                                                                      \

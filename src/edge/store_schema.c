@@ -4,8 +4,8 @@
  * query. A migration may do anything to the tables; the views are always made anew after it, so they are
  * written down once.
  *
- * What is written often is narrow: a unit's or a trial's state is in a row of its own that is rewritten
- * without its parameters, and an attempt's texts lie beside it. Rows are clustered by how they are asked for
+ * What is written often is narrow: the texts of a trial and of an attempt lie in rows beside theirs, so that
+ * a change of state does not write them again. Rows are clustered by how they are asked for
  * (metrics and output by unit), so that a million units need few indexes. States are checked with OR: an IN
  * list would be built as a table for each statement. */
 #include "store_private.h"
@@ -38,14 +38,16 @@ static const char schema_1[] =
     "CREATE TABLE worker(run INTEGER NOT NULL, rank INTEGER NOT NULL, host TEXT NOT NULL,"
     " pid INTEGER NOT NULL, PRIMARY KEY(run, rank)) WITHOUT ROWID;"
 
-    /* own: the encoded own values. params_json is NULL where it equals own_json. */
     "CREATE TABLE trial(trial INTEGER PRIMARY KEY, phase INTEGER NOT NULL, outer_fold INTEGER NOT NULL,"
     " k INTEGER NOT NULL, key_hi INTEGER NOT NULL, key_lo INTEGER NOT NULL, first_unit INTEGER NOT NULL,"
-    " nunits INTEGER NOT NULL, first_fold INTEGER NOT NULL, own BLOB, own_json TEXT, params_json TEXT);"
-    "CREATE INDEX trial_phase ON trial(phase);"
-    "CREATE TABLE trial_state(trial INTEGER PRIMARY KEY, state TEXT NOT NULL " STATES(
-        "state") ","
-                 " value REAL, sd REAL, folds_done INTEGER NOT NULL);"
+    " nunits INTEGER NOT NULL, first_fold INTEGER NOT NULL,"
+    " state TEXT NOT NULL DEFAULT 'waiting' " STATES(
+        "state") ", value REAL, sd REAL,"
+                 " folds_done INTEGER NOT NULL DEFAULT 0);"
+                 "CREATE INDEX trial_phase ON trial(phase);"
+                 /* own: the encoded own values. params_json is NULL where it equals own_json. */
+                 "CREATE TABLE trial_text(trial INTEGER PRIMARY KEY, own BLOB, own_json TEXT, params_json "
+                 "TEXT);"
 
                  /* All ancestors; nth is the position of a direct parent, NULL for the others. */
                  "CREATE TABLE lineage(trial INTEGER NOT NULL, ancestor INTEGER NOT NULL, nth INTEGER,"
@@ -103,8 +105,9 @@ const struct store_migration store_migrations[] = {
 };
 const size_t store_nmigrations = sizeof store_migrations / sizeof store_migrations[0];
 
-/* Times are epoch seconds. fold and outer_fold are -1 where there is none. Of an edge's two units one may be
- * without a fold: a coarser child comes after all folds of its parent, a finer one after the only unit. */
+/* Times are epoch seconds; counts is what `units` grouped by phase and state gives, in half the time. fold
+ * and outer_fold are -1 where there is none. Of an edge's two units one may be without a fold: a coarser
+ * child comes after all folds of its parent, a finer one after the only unit. */
 const char store_views[] =
     "DROP VIEW IF EXISTS units;"
     "CREATE VIEW units(unit, phase, trial, outer_fold, fold, state, reason, value, attempts, host, rank,"
@@ -118,21 +121,28 @@ const char store_views[] =
     "   AND a.attempt = (SELECT max(l.attempt) FROM attempt l WHERE l.unit = u.unit)"
     "  LEFT JOIN worker w ON w.run = a.run AND w.rank = a.rank;"
 
+    "DROP VIEW IF EXISTS counts;"
+    "CREATE VIEW counts(phase, state, units) AS"
+    " SELECT p.name, u.state, count(*)"
+    " FROM unit u JOIN trial t ON t.trial = u.trial JOIN phase p ON p.phase = t.phase"
+    " GROUP BY t.phase, u.state;"
+
     "DROP VIEW IF EXISTS trials;"
     "CREATE VIEW trials(trial, phase, outer_fold, state, value, sd, folds_done, folds, params, k,"
     " first_unit) AS"
-    " SELECT t.trial, p.name, t.outer_fold, s.state, s.value, s.sd, s.folds_done, t.nunits,"
-    "  ifnull(t.params_json, t.own_json), t.k, t.first_unit"
-    " FROM trial t JOIN phase p ON p.phase = t.phase JOIN trial_state s ON s.trial = t.trial;"
+    " SELECT t.trial, p.name, t.outer_fold, t.state, t.value, t.sd, t.folds_done, t.nunits,"
+    "  ifnull(x.params_json, x.own_json), t.k, t.first_unit"
+    " FROM trial t JOIN phase p ON p.phase = t.phase LEFT JOIN trial_text x ON x.trial = t.trial;"
 
     "DROP VIEW IF EXISTS params;"
     "CREATE VIEW params(trial, phase, name, value) AS"
     " SELECT t.trial, p.name, j.key, j.value"
-    " FROM trial t JOIN phase p ON p.phase = t.phase JOIN json_each(t.own_json) j"
+    " FROM trial t JOIN phase p ON p.phase = t.phase JOIN trial_text x ON x.trial = t.trial"
+    "  JOIN json_each(x.own_json) j"
     " UNION ALL"
     " SELECT l.trial, p.name, j.key, j.value"
     " FROM lineage l JOIN trial t ON t.trial = l.ancestor JOIN phase p ON p.phase = t.phase"
-    "  JOIN json_each(t.own_json) j;"
+    "  JOIN trial_text x ON x.trial = l.ancestor JOIN json_each(x.own_json) j;"
 
     "DROP VIEW IF EXISTS metrics;"
     "CREATE VIEW metrics(unit, attempt, name, step, value, seq) AS"

@@ -168,7 +168,6 @@ static int put_units(struct store *s, const struct store_trial *t, struct fault 
 
 static int put_trial_row(struct store *s, const struct store_trial *t, struct fault *f)
 {
-	bool same = t->own_json && t->params_json && strcmp(t->own_json, t->params_json) == 0;
 	struct query q;
 	int64_t phase;
 
@@ -183,6 +182,17 @@ static int put_trial_row(struct store *s, const struct store_trial *t, struct fa
 	query_put_int(&q, t->first_unit);
 	query_put_int(&q, t->nunits);
 	query_put_int(&q, t->first_fold);
+	return query_run(&q, f);
+}
+
+static int put_trial_text(struct store *s, const struct store_trial *t, struct fault *f)
+{
+	bool same = t->own_json && t->params_json && strcmp(t->own_json, t->params_json) == 0;
+	struct query q;
+
+	if (query_init(&q, s, STORE_SQL_TRIAL_TEXT_PUT, f) != 0)
+		return -1;
+	query_put_int(&q, t->trial);
 	query_put_blob(&q, t->own, t->own_bytes);
 	query_put_text(&q, t->own_json);
 	query_put_text(&q, same ? NULL : t->params_json);
@@ -191,12 +201,7 @@ static int put_trial_row(struct store *s, const struct store_trial *t, struct fa
 
 int store_put_trial(struct store *s, const struct store_trial *t, struct fault *f)
 {
-	struct query q;
-
-	if (put_trial_row(s, t, f) != 0 || query_init(&q, s, STORE_SQL_TRIAL_STATE_PUT, f) != 0)
-		return -1;
-	query_put_int(&q, t->trial);
-	if (query_run(&q, f) != 0 || put_parents(s, t, f) != 0)
+	if (put_trial_row(s, t, f) != 0 || put_trial_text(s, t, f) != 0 || put_parents(s, t, f) != 0)
 		return -1;
 	return put_units(s, t, f);
 }
@@ -489,7 +494,7 @@ static const char forget_sql[] =
     " SELECT trial FROM unbegun UNION SELECT l.trial FROM lineage l JOIN unbegun b ON b.trial = l.ancestor;"
     "DELETE FROM unit WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM lineage WHERE trial IN (SELECT trial FROM temp.forgotten);"
-    "DELETE FROM trial_state WHERE trial IN (SELECT trial FROM temp.forgotten);"
+    "DELETE FROM trial_text WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM pick WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM trial WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DROP TABLE temp.forgotten;";

@@ -190,6 +190,7 @@ int main(int argc, char **argv)
 	w = start();
 	must(store_load(s, &l, &f));
 	stop(w, "load", n);
+	time_select(s, "SELECT * FROM counts", n);
 	time_select(s, "SELECT phase, state, count(*) FROM units GROUP BY 1, 2", n);
 	time_select(s, "SELECT * FROM units WHERE unit = 777", n);
 	time_select(s, "SELECT * FROM units WHERE trial = 777", n);

@@ -234,6 +234,8 @@ static const struct {
      "5|finetune|3|-1|0|waiting|-|-|1|-|-|-|-|-\n"
      "6|finetune|3|-1|1|waiting|-|-|0|-|-|-|-|-\n"
      "7|retrain|4|-1|-1|waiting|-|-|0|-|-|-|-|-"},
+    {"SELECT * FROM counts ORDER BY 1, 2", "finetune|blocked|1\nfinetune|done|1\nfinetune|waiting|2\n"
+                                           "pretrain|done|1\npretrain|failed|1\nretrain|waiting|1"},
     {"SELECT trial, phase, outer_fold, state, value, sd, folds_done, folds, params FROM trials ORDER BY "
      "trial",
      "1|pretrain|-1|done|0.5|0.125|2|2|{\"lr\":0.1,\"act\":\"it's é\"}\n"
@@ -484,11 +486,12 @@ static void test_select(void **state)
 	struct store_rows *r;
 	size_t n;
 
-	fine(x, store_select(
-	            s,
-	            "SELECT trial AS t, own, 1.5, 'inf', NULL FROM trial WHERE trial <= ?2 AND ?1 = 'l2' "
-	            "ORDER BY trial",
-	            binds, &r, &x->f));
+	fine(x,
+	     store_select(
+	         s,
+	         "SELECT trial AS t, own, 1.5, 'inf', NULL FROM trial_text WHERE trial <= ?2 AND ?1 = 'l2' "
+	         "ORDER BY trial",
+	         binds, &r, &x->f));
 	assert_int_equal(store_columns(r), 5);
 	assert_string_equal(store_column_name(r, 0), "t");
 	assert_int_equal(store_next(r, &x->f), 1);

@@ -238,6 +238,34 @@ static void test_holder_goes_away(void **state)
 	kill_writer(&w, last);
 }
 
+/* A program that reads for ever is not waited for for ever; its name for the user is "another program". */
+static void test_reader_in_the_way(void **state)
+{
+	struct fixture *x = *state;
+	struct store_open_options o = fixture_options(x, STORE_WRITE);
+	sqlite3_stmt *st;
+	struct store *s;
+	sqlite3 *db;
+
+	o.network = true;
+	fine(x, store_open(x->db, &o, &s, &x->f));
+	put_small_phases(x, s);
+	assert_int_equal(sqlite3_open(x->db, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT * FROM phases", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	sqlite3_busy_timeout(s->db, 0);
+	fine(x, store_begin(s, &x->f));
+	put_small_trials(x, s);
+	refused(x, store_commit(s, &x->f), FAULT_IO, "cannot commit: another program has kept it locked");
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	refused(x, store_commit(s, &x->f), FAULT_IO, "cannot commit: another program has kept it locked");
+	store_close(s);
+	s = fixture_open(x, STORE_READ);
+	assert_string_equal(ask(x, s, "SELECT count(*) FROM units"), "0");
+	store_close(s);
+}
+
 /* ---- where locks are not seen by others: the owner's row ---- */
 
 static void hold_and_die(struct fixture *x, int64_t last_seen_ms)
@@ -306,13 +334,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_new, fixture_drop)
 	const struct CMUnitTest tests[] = {
-	    T(test_kill),
-	    T(test_kill_network),
-	    T(test_read_during_run),
-	    T(test_second_writer),
-	    T(test_holder_goes_away),
-	    T(test_owner_row),
-	    T(test_owner_signs_off),
+	    T(test_kill),          T(test_kill_network),     T(test_read_during_run),
+	    T(test_second_writer), T(test_holder_goes_away), T(test_reader_in_the_way),
+	    T(test_owner_row),     T(test_owner_signs_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
