@@ -1,7 +1,120 @@
+/* cmd: the verbs. Each is a function of its own words (argv[0] is the verb) that returns the exit status;
+ * main.c has the table of them and is the only place that prints a fault. */
+#ifndef CMD_H
+#define CMD_H
+
+#include "arena.h"
+#include "bytes.h"
+#include "extent.h"
 #include "fault.h"
+#include "report.h"
+#include "selector.h"
+#include "store.h"
 #include "study.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+
+#define CMD_VERSION "0.1.0"
+
 int cmd_run(int argc, char **argv);
-int cmd_print_fault(const struct fault *f);
-int cmd_study_errors(const struct study_errors *e, struct fault *f);
+int cmd_check(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_log(int argc, char **argv);
+int cmd_results(int argc, char **argv);
+int cmd_best(int argc, char **argv);
+int cmd_graph(int argc, char **argv);
+
+/* The end of a run, for people: the best of each scored phase, what failed and how to look at it. Prints
+ * nothing about a database without trials. */
 int report_end(const char *db_path, FILE *out, struct fault *f);
+
+/* ---- words of the command line (options.c) --------------------------------------------------- */
+enum cmd_kind {
+	CMD_FLAG,    /* bool: set true */
+	CMD_TEXT,    /* const char * */
+	CMD_NUMBER,  /* int64_t >= 0 */
+	CMD_DURATION /* int64_t: milliseconds */
+};
+struct cmd_option {
+	const char *name; /* without the dashes; NULL ends the table */
+	char letter;      /* 0: none */
+	enum cmd_kind kind;
+	void *into;
+	const char *value; /* what stands for the value in the help; NULL for flags */
+	const char *help;
+};
+struct cmd_usage {
+	const char *verb;
+	const char *words; /* "DB [SELECTOR...]" */
+	const char *about; /* a paragraph */
+	const struct cmd_option *options;
+	const char *examples; /* one a line */
+};
+/* Options may stand anywhere, `--` ends them. On return argv[0..*argc) are the other words (the verb is
+ * gone). 0; 1: --help was asked for and printed; -1. */
+int cmd_parse(const struct cmd_usage *u, int *argc, char **argv, struct fault *f);
+/* fault_set(USAGE) with "VERB: ..." in front and where to read on. Returns -1. */
+int cmd_misuse(const struct cmd_usage *u, struct fault *f, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Print the fault as "ranksweep: ..." on stderr; returns its code, for `return cmd_print_fault(&f)`. */
+int cmd_print_fault(const struct fault *f);
+/* Print every error of a study file on a line of its own (FILE:LINE:COL: ...); `f` becomes their sum. Returns
+ * -1. */
+int cmd_study_errors(const struct study_errors *errors, struct fault *f);
+
+/* ---- a database to read (db.c) ----------------------------------------------------------------- */
+struct cmd_db {
+	struct arena arena; /* lives until cmd_db_close */
+	struct store *store;
+	const char *path, *out_dir;
+	const struct study *study; /* as stored */
+};
+/* `word`: a database, a study file (then NAME.db in the current folder), or NULL: the only database of the
+ * current folder. */
+int cmd_db_open(struct cmd_db *d, const char *word, struct fault *f);
+void cmd_db_close(struct cmd_db *d);
+/* The words "[DB] UNIT". */
+int cmd_db_and_unit(const struct cmd_usage *u, int argc, char **argv, const char **db, const char **unit,
+                    struct fault *f);
+/* The output file of a rank in a run. */
+const char *cmd_log_path(struct cmd_db *d, int64_t run, int64_t rank);
+/* The first row of a query, with printf and no binds: 1, 0 (no row, rows closed) or -1. */
+int cmd_query(struct cmd_db *d, struct store_rows **rows, struct fault *f, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* A text of the current row in the database's arena, NULL for NULL. */
+const char *cmd_keep(struct cmd_db *d, const struct store_rows *r, uint32_t column);
+/* Set a cell of the last row from a column of the result, by its type. */
+void cmd_cell(struct report *r, uint32_t column, const struct store_rows *rows, uint32_t from);
+/* The live run: *run > 0 when the last run has not ended and was heard of lately. */
+int cmd_live_run(struct cmd_db *d, int64_t *run, struct fault *f);
+
+/* key=value words as a condition over the units of this database. */
+int cmd_select(struct cmd_db *d, char *const *words, int n, struct selector_sql *out, struct fault *f);
+
+/* ---- what went wrong (failures.c) --------------------------------------------------------------- */
+struct cmd_failure {                        /* units that failed or are blocked alike */
+	const char *state, *phase, *reason; /* reason NULL: blocked */
+	int64_t units, unit;                /* how many; the first of them */
+	int64_t cause, causes;              /* blocked: a unit that failed, and how many such there are */
+	int64_t exit_code, signal;          /* of that first unit; -1, 0: none */
+	const char *words;                  /* the last line it wrote to stderr, or NULL */
+};
+int cmd_failures(struct cmd_db *d, struct cmd_failure **out, uint32_t *n, struct fault *f);
+/* A line for each, and how to look at one. Nothing when nothing went wrong. */
+int cmd_put_failures(struct cmd_db *d, struct bytes *out, struct fault *f);
+
+/* ---- output (out.c) ------------------------------------------------------------------------------ */
+struct report_style cmd_style(FILE *to);   /* of a terminal; no width and no colour elsewhere */
+void cmd_write(FILE *to, struct bytes *b); /* and clears b */
+/* Everything of a report as a table or as JSON. */
+void cmd_put_report(struct report *r, bool json, FILE *to);
+/* "2026-01-31 17:05:00" in local time, "-" for NaN. */
+const char *cmd_time(struct arena *a, double epoch_seconds);
+const char *cmd_duration(struct arena *a, double seconds);
+
+#endif

@@ -1,32 +1,157 @@
+/* ranksweep VERB ...: the table of verbs. */
 #include "cmd.h"
 
+#include "text.h"
+
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
+
+static int cmd_help(int argc, char **argv);
+static int cmd_version(int argc, char **argv);
+
+static const struct verb {
+	const char *name, *words;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} verbs[] = {
+    {"run", "STUDY.yaml|DB", cmd_run, "run a study, or go on where it stopped"},
+    {"check", "STUDY.yaml", cmd_check, "check a study file and print the plan; runs nothing"},
+    {"status", "[DB]", cmd_status, "units by phase and state, throughput, estimate of the end"},
+    {"list", "[DB] [SELECTOR...]", cmd_list, "units, one a line"},
+    {"show", "[DB] UNIT", cmd_show, "one unit: parameters, lineage, attempts, metrics"},
+    {"log", "[DB] UNIT", cmd_log, "the output of a unit"},
+    {"results", "[DB]", cmd_results, "trials of each phase, the best first"},
+    {"best", "[DB]", cmd_best, "the best trial and its parameters"},
+    {"graph", "[DB]", cmd_graph, "the graph of dependencies, for Graphviz"},
+    {"help", "[VERB]", cmd_help, "this list, or the help of a verb"},
+    {"version", "", cmd_version, "print the version"},
+};
+enum { NVERBS = sizeof verbs / sizeof *verbs };
 
 int cmd_print_fault(const struct fault *f)
 {
+	fflush(stdout);
 	fprintf(stderr, "ranksweep: %s\n", f->text);
-	return (int)f->code;
+	return f->code ? (int)f->code : FAULT_BUG;
 }
 
-int cmd_study_errors(const struct study_errors *e, struct fault *f)
+int cmd_study_errors(const struct study_errors *errors, struct fault *f)
 {
-	for (uint32_t i = 0; i + 1 < e->count; i++)
-		fprintf(stderr, "%s\n", e->items[i].text);
-	*f = e->items[e->count - 1];
-	return -1;
+	uint32_t n = errors->count + errors->dropped;
+
+	fflush(stdout);
+	for (uint32_t i = 0; i < errors->count; i++)
+		fprintf(stderr, "%s\n", errors->items[i].text);
+	if (errors->dropped)
+		return fault_set(f, FAULT_STUDY, "the study file has %u errors; the first %u are shown", n,
+		                 errors->count);
+	return fault_set(f, FAULT_STUDY,
+	                 n == 1 ? "the study file has an error" : "the study file has %u errors", n);
 }
 
-int report_end(const char *db_path, FILE *out, struct fault *f)
+static void put_usage(FILE *to)
 {
-	(void)db_path;
-	(void)out;
-	(void)f;
+	fprintf(to, "Hyperparameter search over MPI ranks, into one SQLite file.\n\n"
+	            "usage: ranksweep VERB ...\n\n");
+	for (size_t i = 0; i < NVERBS; i++)
+		fprintf(to, "  %-8s %-19s %s\n", verbs[i].name, verbs[i].words, verbs[i].help);
+	fprintf(
+	    to,
+	    "\nDB is a database, or the study file it belongs to; it may be left out where the current\n"
+	    "folder has one database only. `ranksweep VERB --help` says more, with examples.\n\n"
+	    "exit status: 0 all done; 1 units failed or are blocked; 64 wrong usage; 65 wrong study file;\n"
+	    "69 no worker left; 70 a bug; 74 database or file system; 75 stopped, resumable\n");
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < NVERBS; i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+static int no_verb(const char *name)
+{
+	const char *names[NVERBS], *near;
+	struct fault f;
+
+	for (size_t i = 0; i < NVERBS; i++)
+		names[i] = verbs[i].name;
+	near = text_nearest(name, names, NVERBS);
+	if (near)
+		fault_set(&f, FAULT_USAGE, "no verb `%s`; did you mean `%s`?", name, near);
+	else
+		fault_set(&f, FAULT_USAGE, "no verb `%s`; `ranksweep help` lists them", name);
+	return cmd_print_fault(&f);
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	const struct verb *v;
+	char *words[] = {argc > 1 ? argv[1] : NULL, (char[]){"--help"}, NULL};
+
+	if (argc < 2 || argv[1][0] == '-') {
+		put_usage(stdout);
+		return 0;
+	}
+	v = find_verb(argv[1]);
+	if (!v)
+		return no_verb(argv[1]);
+	if (v->run == cmd_help || v->run == cmd_version) {
+		printf("usage: ranksweep %s %s\n\n%s\n", v->name, v->words, v->help);
+		return 0;
+	}
+	return v->run(2, words);
+}
+
+static int cmd_version(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "--help"))
+		printf("usage: ranksweep version\n\n");
+	printf("ranksweep %s\n", CMD_VERSION);
 	return 0;
+}
+
+static int dispatch(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : NULL;
+	const struct verb *v;
+	struct fault f;
+
+	if (!word) {
+		put_usage(stderr);
+		return FAULT_USAGE;
+	}
+	if (!strcmp(word, "--help") || !strcmp(word, "-h"))
+		return cmd_help(argc - 1, argv + 1);
+	if (!strcmp(word, "--version") || !strcmp(word, "-V"))
+		return cmd_version(1, argv);
+	if (word[0] == '-') {
+		fault_set(&f, FAULT_USAGE, "the verb comes first, not `%s`; `ranksweep help` lists them",
+		          word);
+		return cmd_print_fault(&f);
+	}
+	v = find_verb(word);
+	return v ? v->run(argc - 1, argv + 1) : no_verb(word);
+}
+
+/* What was printed must have arrived: a full disk is an error, a reader that has seen enough is none. */
+static int flushed(int status)
+{
+	struct fault f;
+
+	errno = 0;
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
+		return status;
+	fault_set(&f, FAULT_IO, "cannot write the output: %s",
+	          errno ? strerror(errno) : "an earlier write failed");
+	return status ? status : cmd_print_fault(&f);
 }
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "run"))
-		return cmd_run(argc - 1, argv + 1);
-	return 64;
+	signal(SIGPIPE, SIG_DFL); /* `ranksweep list | head` ends like any other filter */
+	return flushed(dispatch(argc, argv));
 }

@@ -1,0 +1,120 @@
+/* failures: what went wrong, alike together, each with one unit to look at. */
+#include "cmd.h"
+
+#include "text.h"
+
+#include <string.h>
+
+enum { LINE_MAX_BYTES = 160 };
+
+/* ?: a unit; its last attempt that did not succeed */
+static int last_words(struct cmd_db *d, struct cmd_failure *x, struct fault *f)
+{
+	struct store_rows *rows;
+	const char *p;
+	size_t n, end;
+	int got =
+	    cmd_query(d, &rows, f,
+	              "SELECT exit_code, signal, tail FROM attempts WHERE unit = %lld AND state = 'failed'"
+	              " ORDER BY attempt DESC LIMIT 1",
+	              (long long)x->unit);
+
+	if (got <= 0)
+		return got;
+	x->exit_code = store_type(rows, 0) == STORE_NULL ? -1 : store_int(rows, 0);
+	x->signal = store_int(rows, 1);
+	p = store_blob(rows, 2, &n);
+	while (n && strchr(" \t\r\n", p[n - 1]))
+		n--;
+	for (end = n; n && p[n - 1] != '\n';)
+		n--;
+	if (end > n)
+		x->words =
+		    arena_strndup(&d->arena, p + n, end - n > LINE_MAX_BYTES ? LINE_MAX_BYTES : end - n);
+	store_rows_close(rows);
+	return 0;
+}
+
+int cmd_failures(struct cmd_db *d, struct cmd_failure **out, uint32_t *n, struct fault *f)
+{
+	struct store_rows *rows;
+	struct cmd_failure *list = NULL;
+	uint32_t count = 0, cap = 0;
+	int got;
+
+	if (store_select(
+	        d->store,
+	        "SELECT state, phase, CASE state WHEN 'failed' THEN reason END AS why, count(*), min(unit),"
+	        " min(cause), count(DISTINCT cause) FROM units WHERE state IN ('failed', 'blocked') GROUP BY "
+	        "state, phase, why"
+	        " ORDER BY state DESC, min(unit)",
+	        NULL, &rows, f))
+		return -1;
+	while ((got = store_next(rows, f)) > 0) {
+		if (count == cap) {
+			list = arena_grow(&d->arena, list, cap * sizeof *list, (cap * 2 + 8) * sizeof *list);
+			cap = cap * 2 + 8;
+		}
+		list[count++] = (struct cmd_failure){.state = cmd_keep(d, rows, 0),
+		                                     .phase = cmd_keep(d, rows, 1),
+		                                     .reason = cmd_keep(d, rows, 2),
+		                                     .units = store_int(rows, 3),
+		                                     .unit = store_int(rows, 4),
+		                                     .cause = store_int(rows, 5),
+		                                     .causes = store_int(rows, 6),
+		                                     .exit_code = -1};
+	}
+	store_rows_close(rows);
+	for (uint32_t i = 0; i < count && got == 0; i++)
+		if (!strcmp(list[i].state, "failed"))
+			got = last_words(d, &list[i], f);
+	*out = list;
+	*n = count;
+	return got;
+}
+
+static void put_reason(const struct cmd_failure *x, struct bytes *b)
+{
+	if (!x->reason)
+		return;
+	text_putf(b, " (%s", x->reason);
+	if (!strcmp(x->reason, "exit") && x->exit_code >= 0)
+		text_putf(b, " %lld", (long long)x->exit_code);
+	else if (!strcmp(x->reason, "signal") && x->signal > 0)
+		text_putf(b, " %lld", (long long)x->signal);
+	text_put(b, ")");
+}
+
+int cmd_put_failures(struct cmd_db *d, struct bytes *b, struct fault *f)
+{
+	struct cmd_failure *list;
+	uint32_t n;
+	int64_t unit = 0;
+
+	if (cmd_failures(d, &list, &n, f))
+		return -1;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct cmd_failure *x = &list[i];
+
+		text_putf(b, "%s: %lld unit%s %s", x->phase, (long long)x->units, x->units == 1 ? "" : "s",
+		          x->state);
+		put_reason(x, b);
+		if (!strcmp(x->state, "blocked")) {
+			if (x->causes > 1)
+				text_putf(b, " by %lld others", (long long)x->causes);
+			else if (x->causes)
+				text_putf(b, " by unit %lld", (long long)x->cause);
+		} else {
+			text_putf(b, ", such as unit %lld", (long long)x->unit);
+			unit = unit ? unit : x->unit;
+		}
+		if (x->words) {
+			text_put(b, ": ");
+			report_put_plain(b, x->words);
+		}
+		text_put(b, "\n");
+	}
+	if (unit)
+		text_putf(b, "look at one: ranksweep log %s %lld\n", d->path, (long long)unit);
+	return 0;
+}

@@ -1,0 +1,70 @@
+#include "cmd.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+struct report_style cmd_style(FILE *to)
+{
+	struct report_style style = {0};
+	struct winsize size;
+	int fd = fileno(to);
+	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (fd < 0 || !isatty(fd))
+		return style;
+	if (ioctl(fd, TIOCGWINSZ, &size) == 0)
+		style.width = size.ws_col;
+	style.colour = !(no_colour && *no_colour) && term && *term && strcmp(term, "dumb") != 0;
+	return style;
+}
+
+void cmd_write(FILE *to, struct bytes *b)
+{
+	if (b->len)
+		fwrite(b->data, 1, b->len, to);
+	bytes_clear(b);
+}
+
+void cmd_put_report(struct report *r, bool json, FILE *to)
+{
+	struct report_style style = cmd_style(to);
+	struct bytes b = {0};
+
+	if (json) {
+		report_put_json(r, &b);
+		report_finish_json(r, &b);
+		text_put(&b, "\n");
+	} else {
+		report_put_table(r, &style, &b);
+	}
+	cmd_write(to, &b);
+	bytes_finish(&b);
+}
+
+const char *cmd_time(struct arena *a, double epoch_seconds)
+{
+	time_t t;
+	struct tm tm;
+	char buf[32];
+
+	if (!isfinite(epoch_seconds) || fabs(epoch_seconds) > 1e11)
+		return "-";
+	t = (time_t)epoch_seconds;
+	if (!localtime_r(&t, &tm) || !strftime(buf, sizeof buf, "%Y-%m-%d %H:%M:%S", &tm))
+		return "-";
+	return arena_strdup(a, buf);
+}
+
+const char *cmd_duration(struct arena *a, double seconds)
+{
+	char buf[TEXT_NUMBER];
+
+	if (!(seconds >= 0 && seconds < 1e12))
+		return "-";
+	text_duration(buf, (int64_t)(seconds * 1000));
+	return arena_strdup(a, buf);
+}
