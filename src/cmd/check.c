@@ -35,7 +35,7 @@ static void warn(struct check *c, const char *text)
 	c->warnings[c->nwarnings++] = text;
 }
 
-/* ---- words -------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 static const char *after_text(struct check *c, const struct study_phase *p)
 {
 	struct bytes b = {0};
@@ -86,7 +86,7 @@ static const char *count_text(struct arena *a, uint64_t n, bool at_most)
 	return arena_printf(a, "%s%llu", at_most ? "<=" : "", (unsigned long long)n);
 }
 
-/* ---- example values ----------------------------------------------------------------------------------- */
+/* ---- example values -------------------------------------------------------------------------- */
 struct example {
 	const struct value **by_phase;
 	uint32_t nphases;
@@ -147,8 +147,7 @@ static bool draw_example(struct check *c, const struct study_phase *p, struct ex
 	return false;
 }
 
-/* ---- first command lines --------------------------------------------------------------------------------
- */
+/* ---- first command lines --------------------------------------------------------------------- */
 static const char *example_dir(struct check *c, const struct study_phase *p, uint32_t fold)
 {
 	const char *dir = arena_printf(&c->arena, "%s.out/dir/%s/t%u", c->study->name, p->name, p->index + 1);
@@ -198,8 +197,7 @@ static void render_example(struct check *c, const struct study_phase *p, const s
 		warn(c, arena_printf(&c->arena, "phase %s: %s", p->name, f.text));
 }
 
-/* ---- warnings ---------------------------------------------------------------------------------------------
- */
+/* ---- warnings -------------------------------------------------------------------------------- */
 static bool in_path(struct arena *a, const char *program)
 {
 	const char *path = getenv("PATH");
@@ -270,8 +268,7 @@ static void examine(struct check *c)
 	look_for_limits(c);
 }
 
-/* ---- as text
- * ------------------------------------------------------------------------------------------------ */
+/* ---- as text --------------------------------------------------------------------------------- */
 static void put_head(const struct check *c, struct bytes *b)
 {
 	const struct folds *k = &c->study->folds;
@@ -346,8 +343,7 @@ static void put_text(struct check *c)
 	bytes_finish(&b);
 }
 
-/* ---- as JSON
- * ------------------------------------------------------------------------------------------------ */
+/* ---- as JSON --------------------------------------------------------------------------------- */
 static void put_count(struct bytes *b, const char *key, uint64_t n)
 {
 	report_key(b, key);
@@ -381,7 +377,7 @@ static void put_phase_json(struct check *c, const struct study_phase *p, struct 
 	put_string(b, "aggregate", p->metric ? aggregate_names[p->aggregate] : NULL);
 	put_string(b, "search", p->space.nparams ? search_names[p->search] : NULL);
 	report_key(b, "auto");
-	text_put(b, p->search_auto ? "true" : "false");
+	text_put(b, p->search_auto && p->space.nparams ? "true" : "false");
 	put_params_json(b, p);
 	put_string(b, "folds", folds_names[p->folds]);
 	put_count(b, "searches", x->groups);
@@ -424,14 +420,15 @@ static void put_json(struct check *c)
 	bytes_finish(&b);
 }
 
-/* ---- the verb
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the verb -------------------------------------------------------------------------------- */
 static int load(struct check *c, const char *path, struct fault *f)
 {
 	struct bytes text = {0};
 	struct study_errors errors = {0};
 	int bad = host_read_file(path, STUDY_MAX_BYTES, &text, f);
 
+	if (!bad && text.len > 15 && !memcmp(text.data, "SQLite format 3", 15))
+		bad = fault_set(f, FAULT_USAGE, "%s is a database; check takes a study file", path);
 	if (!bad && study_parse(&c->arena, path, (const char *)text.data, text.len, &c->study, &errors))
 		bad = cmd_study_errors(&errors, f);
 	bytes_finish(&text);

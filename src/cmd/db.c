@@ -47,7 +47,7 @@ int cmd_db_and_unit(const struct cmd_usage *u, int argc, char **argv, const char
 	return cmd_misuse(u, f, "a unit is a number from 1 up, `%s` is none", *unit);
 }
 
-/* ---- which file ------------------------------------------------------------------------------------- */
+/* ---- which file ------------------------------------------------------------------------------ */
 static bool sqlite_file(const char *path)
 {
 	char head[16] = "";
@@ -188,7 +188,7 @@ void cmd_db_close(struct cmd_db *d)
 	arena_finish(&d->arena);
 }
 
-/* ---- rows --------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 int cmd_query(struct cmd_db *d, struct store_rows **rows, struct fault *f, const char *fmt, ...)
 {
 	char sql[1024];

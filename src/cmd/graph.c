@@ -22,8 +22,7 @@ static const char sql_trial_edges[] =
 static const char sql_units[] = "SELECT unit, phase, fold, state, value, trial FROM units ORDER BY unit";
 static const char sql_unit_edges[] = "SELECT parent, child FROM edges ORDER BY 1, 2";
 
-/* ---- text
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 /* A Graphviz string: only quotes and backslashes are special; control characters have no place in a label. */
 static void put_quoted(struct bytes *out, const char *s)
 {
@@ -123,8 +122,7 @@ static void put_edge(struct graph *g, const char *from, const char *to, const ch
 	text_put(&g->out, "}");
 }
 
-/* ---- phases
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- phases ---------------------------------------------------------------------------------- */
 static int put_phase(struct graph *g, const struct study_phase *p, const struct extent *x, struct fault *f)
 {
 	const char *binds[] = {p->name, NULL}, *lines[3] = {p->name};
@@ -145,8 +143,9 @@ static int put_phase(struct graph *g, const struct study_phase *p, const struct 
 	store_rows_close(rows);
 	if (got < 0)
 		return -1;
-	lines[1] = arena_printf(a, "%s%llu trials, %llu units", x->at_most ? "at most " : "",
-	                        (unsigned long long)x->trials, (unsigned long long)x->units);
+	lines[1] = arena_printf(a, "%s%llu trial%s, %llu unit%s", x->at_most ? "at most " : "",
+	                        (unsigned long long)x->trials, x->trials == 1 ? "" : "s",
+	                        (unsigned long long)x->units, x->units == 1 ? "" : "s");
 	lines[2] = arena_printf(a, "%lld done%s", (long long)done,
 	                        failed ? arena_printf(a, ", %lld failed or blocked", (long long)failed) : "");
 	if (!g->json) {
@@ -203,8 +202,7 @@ static int put_phases(struct graph *g, struct fault *f)
 	return 0;
 }
 
-/* ---- trials and units
- * ------------------------------------------------------------------------------------------- */
+/* ---- trials and units ------------------------------------------------------------------------ */
 static void put_node(struct graph *g, const char *id, const char *const *lines, uint32_t n, const char *phase,
                      const char *state, double value, bool first)
 {
@@ -296,8 +294,7 @@ static void put_numbered_edge(struct graph *g, const struct store_rows *rows, bo
 	put_edge(g, from, to, NULL);
 }
 
-/* ---- the verb
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the verb -------------------------------------------------------------------------------- */
 static int put_nodes(struct graph *g, const char *level, struct fault *f)
 {
 	if (!strcmp(level, "phase"))

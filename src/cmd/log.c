@@ -33,8 +33,7 @@ const char *cmd_log_path(struct cmd_db *d, int64_t run, int64_t rank)
 	                    (long long)rank);
 }
 
-/* ---- segments
- * ---------------------------------------------------------------------------------------------- */
+/* ---- segments -------------------------------------------------------------------------------- */
 struct segment {
 	int64_t attempt, seq, run, rank, stream, offset, bytes, skipped;
 };
@@ -173,8 +172,7 @@ static int put_new(struct log *l, struct fault *f)
 	return got;
 }
 
-/* ---- the unit
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the unit -------------------------------------------------------------------------------- */
 struct fate {
 	bool final;
 	int64_t attempts;

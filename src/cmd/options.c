@@ -16,7 +16,7 @@ int cmd_misuse(const struct cmd_usage *u, struct fault *f, const char *fmt, ...)
 	return fault_set(f, FAULT_USAGE, "%s: %s (see `ranksweep %s --help`)", u->verb, text, u->verb);
 }
 
-/* ---- help --------------------------------------------------------------------------------------- */
+/* ---- help ------------------------------------------------------------------------------------ */
 static void put_option(const struct cmd_option *o)
 {
 	char left[64];
@@ -38,7 +38,7 @@ static void put_help(const struct cmd_usage *u)
 		printf("\nexamples:\n%s\n", u->examples);
 }
 
-/* ---- options ------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 static int unknown_option(const struct cmd_usage *u, const char *name, size_t n, struct fault *f)
 {
 	const char *names[64] = {"help"}, *near;

@@ -36,8 +36,7 @@ struct status {
 	const char *no_eta;       /* a phase nothing is known of yet */
 };
 
-/* ---- counting -------------------------------------------------------------------------------------------
- */
+/* ---- counting -------------------------------------------------------------------------------- */
 static int state_index(const char *text)
 {
 	for (int i = 0; i < UNIT_STATE_COUNT; i++)
@@ -97,7 +96,7 @@ static int64_t open_units(const struct count *c)
  * thin out, or a pick without candidates, leaves the plan larger than what came. */
 static bool complete(const struct status *s)
 {
-	return s->run.run && !s->run.live && s->run.end && strncmp(s->run.end, "stopped", 7) != 0 &&
+	return s->run.run && !s->run.live && s->run.end && !strncmp(s->run.end, "done", 4) &&
 	       open_units(&s->all) == 0;
 }
 
@@ -116,8 +115,7 @@ static void count_planned(struct status *s)
 	}
 }
 
-/* ---- the run ----------------------------------------------------------------------------------------------
- */
+/* ---- the run --------------------------------------------------------------------------------- */
 static int read_run(struct status *s, struct fault *f)
 {
 	struct store_rows *rows;
@@ -202,8 +200,7 @@ static int read_status(struct status *s, struct fault *f)
 	return 0;
 }
 
-/* ---- as text
- * ------------------------------------------------------------------------------------------------ */
+/* ---- as text --------------------------------------------------------------------------------- */
 static void put_run(const struct status *s, struct bytes *b)
 {
 	const struct run *r = &s->run;
@@ -305,8 +302,7 @@ static int put_text(struct status *s, struct fault *f)
 	return bad;
 }
 
-/* ---- as JSON
- * -------------------------------------------------------------------------------------------------- */
+/* ---- as JSON --------------------------------------------------------------------------------- */
 static void put_string(struct bytes *b, const char *key, const char *s)
 {
 	report_key(b, key);
@@ -419,8 +415,7 @@ static int put_json(struct status *s, struct fault *f)
 	return bad;
 }
 
-/* ---- the verb
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the verb -------------------------------------------------------------------------------- */
 static int status(const char *word, bool json, struct fault *f)
 {
 	struct cmd_db d;

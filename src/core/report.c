@@ -88,7 +88,7 @@ void report_clear(struct report *r)
 	r->rows_cap = 0;
 }
 
-/* ---- texts ------------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 void report_short_number(char buf[TEXT_NUMBER], double v, int digits)
 {
 	char full[TEXT_NUMBER];
@@ -180,7 +180,7 @@ static void cell_text(const struct report_cell *c, unsigned flags, struct bytes 
 	text_put(b, number);
 }
 
-/* ---- tables ------------------------------------------------------------------------------------ */
+/* ---- tables ---------------------------------------------------------------------------------- */
 static bool cell_empty(const struct report_cell *c)
 {
 	return c->kind == CELL_NULL || (c->kind == CELL_TEXT && !*c->text) ||
@@ -319,7 +319,7 @@ void report_put_table(struct report *r, const struct report_style *style, struct
 	bytes_finish(&text);
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 void report_put_number(struct bytes *out, double v)
 {
 	char buf[TEXT_NUMBER];

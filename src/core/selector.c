@@ -62,7 +62,7 @@ static int unknown(const char *what, const char *word, const char *const *list, 
 	return fault_set(f, FAULT_USAGE, "no %s `%s`", what, word);
 }
 
-/* ---- one value ---------------------------------------------------------------------------------- */
+/* ---- one value ------------------------------------------------------------------------------- */
 /* A number with six digits or more also selects what the tables show like it: they cut longer ones there. */
 static double half_of_last_digit(const char *s)
 {
@@ -142,15 +142,17 @@ static int put_value(struct parse *p, const char *key, const char *value, struct
 	return 0;
 }
 
-/* ---- one word ----------------------------------------------------------------------------------- */
+/* ---- one word -------------------------------------------------------------------------------- */
+/* `lr` is what the trial itself knows by that name, its own or the nearest ancestor's; `pretrain.lr` any
+ * trial's of that phase among its ancestors (several, below `best 3 as one`). */
 static void open_param(struct parse *p, const char *name)
 {
-	uint32_t n = bind(p, name);
-
 	text_putf(&p->sql,
-	          "EXISTS (SELECT 1 FROM params p WHERE p.trial = units.trial"
-	          " AND (p.name = ?%u OR p.phase || '.' || p.name = ?%u) AND (",
-	          n, n);
+	          "EXISTS (SELECT 1 FROM (SELECT j.key AS name, j.value AS value FROM trials t,"
+	          " json_each(t.params) j WHERE t.trial = units.trial UNION ALL"
+	          " SELECT q.phase || '.' || q.name, q.value FROM params q WHERE q.trial = units.trial) p"
+	          " WHERE p.name = ?%u AND (",
+	          bind(p, name));
 }
 
 /* The next value up to a comma; NULL at the end. */
