@@ -1,8 +1,7 @@
 # ranksweep: one Makefile. `make help` lists the targets.
 #
-# A variant is another BUILD with other flags, not another rule:
-#   make BUILD=build/san CFLAGS="-O1 -g -fsanitize=address,undefined" LDFLAGS=-fsanitize=address,undefined
-# A file belongs to the library of its folder; nothing here names single sources.
+# A variant is another BUILD with other flags, not another rule: see san, cover and fuzz below.
+# A file belongs to the library of its folder; nothing here names single sources but those that wrap a library.
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
@@ -25,30 +24,38 @@ CPPFLAGS  += -iquote include -MMD -MP
 
 lib_srcs   = $(sort $(wildcard $(addsuffix /*.c,$(addprefix src/,$(1)))))
 objs       = $(patsubst %.c,$(BUILD)/%.o,$(1))
+bins       = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard $(1))))
 
 CORE_OBJS := $(call objs,$(call lib_srcs,base core search))
 EDGE_OBJS := $(call objs,$(call lib_srcs,edge))
 TOP_OBJS  := $(call objs,$(call lib_srcs,drive cmd))
 PROG      := $(BUILD)/ranksweep
 
-core_libs = $(shell $(PKG) --libs $(PKGS_CORE)) -lm
-edge_libs = $(shell $(PKG) --libs $(PKGS_EDGE))
+core_libs  = $(shell $(PKG) --libs $(PKGS_CORE)) -lm
+edge_libs  = $(shell $(PKG) --libs $(PKGS_EDGE))
+test_libs  = $(shell $(PKG) --libs $(PKGS_TEST))
 mpi_cflags = $(shell mpicc --showme:compile)
 mpi_libs   = $(shell mpicc --showme:link)
 
-all: $(PROG) jobs ## build ranksweep and the example trainers (the default)
+all: $(if $(wildcard src/cmd/main.c),$(PROG)) jobs ## build ranksweep and the example trainers (the default)
 
 # ---- objects -------------------------------------------------------------------------------
-$(BUILD)/src/base/%.o $(BUILD)/src/core/%.o $(BUILD)/src/search/%.o: DEFS = $(PURE_DEFS)
-$(BUILD)/src/edge/%.o $(BUILD)/src/drive/%.o $(BUILD)/src/cmd/%.o $(BUILD)/tests/%.o: DEFS = $(EDGE_DEFS)
-$(BUILD)/src/base/yaml.o $(BUILD)/src/base/regex.o: DEFS += $(shell $(PKG) --cflags $(PKGS_CORE))
-$(BUILD)/src/edge/wire.o: DEFS += $(mpi_cflags)
-$(BUILD)/tests/%.o: DEFS += -iquote tests/lib -iquote .
+# DEFS hangs on the folder, for the object and for what else is made of a source (its .tidy stamp).
+$(BUILD)/src/base/% $(BUILD)/src/core/% $(BUILD)/src/search/%: DEFS = $(PURE_DEFS)
+$(BUILD)/src/edge/% $(BUILD)/src/drive/% $(BUILD)/src/cmd/%: DEFS = $(EDGE_DEFS)
+$(BUILD)/tests/%: DEFS = $(EDGE_DEFS) -iquote tests/lib -iquote .
+$(BUILD)/src/base/yaml% $(BUILD)/src/base/regex%: DEFS += $(shell $(PKG) --cflags $(PKGS_CORE))
+$(BUILD)/src/edge/wire%: DEFS += $(mpi_cflags)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c | $(BUILD)/.deps
 	@mkdir -p $(@D)
 	@$(if $(filter 0,$(V)),echo "  CC    $<")
 	$(Q)$(CC) $(STD) $(DEFS) $(CPPFLAGS) $(CFLAGS) $(WARN) -c -o $@ $<
+
+# Asked once for each BUILD: a missing package is named before any compiler sees a missing header.
+$(BUILD)/.deps:
+	@scripts/check-deps $(PKGS_CORE) $(PKGS_EDGE) $(PKGS_JOBS) mpicc
+	@mkdir -p $(@D) && touch $@
 
 $(BUILD)/libcore.a: $(CORE_OBJS)
 $(BUILD)/libedge.a: $(EDGE_OBJS)
@@ -57,39 +64,132 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-$(PROG): $(TOP_OBJS) $(BUILD)/libedge.a $(BUILD)/libcore.a
+define link
+	@mkdir -p $(@D)
 	@$(if $(filter 0,$(V)),echo "  LINK  $@")
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(edge_libs) $(core_libs) $(mpi_libs)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+endef
+
+$(PROG): $(TOP_OBJS) $(BUILD)/libedge.a $(BUILD)/libcore.a
+	$(link) $(edge_libs) $(core_libs) $(mpi_libs)
 
 # ---- example trainers ----------------------------------------------------------------------
 -include jobs/jobs.mk
 
 # ---- tests ---------------------------------------------------------------------------------
-# Unit and property tests link the pure library only, with plain cc: the linker proves that the
-# core needs neither MPI nor SQLite nor a process.
-TEST_LIB  := $(call objs,$(sort $(wildcard tests/lib/*.c)))
-UNIT_BINS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c tests/prop/prop_*.c)))
-EDGE_BINS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/store/test_*.c tests/child/test_*.c)))
+# Unit and property tests link the pure library only, with plain cc: the linker proves that the core needs
+# neither MPI nor SQLite nor a process. A fuzz target is linked with a main that replays its corpus; the
+# variant of `make fuzz` puts the engine in its place. tests/lib/fake_*.c are programs that tests start.
+FAKES     := $(call bins,tests/lib/fake_*.c)
+LIB_OBJS  := $(call objs,$(sort $(filter-out tests/lib/fake_%,$(wildcard tests/lib/*.c))))
+UNIT_BINS := $(call bins,tests/unit/test_*.c tests/prop/prop_*.c)
+FUZZ_BINS := $(call bins,tests/fuzz/fuzz_*.c)
+EDGE_BINS := $(call bins,tests/store/test_*.c tests/child/test_*.c)
+JOBS_BINS := $(call bins,tests/jobs/*.c)
+FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
 
-$(UNIT_BINS): $(BUILD)/%: $(BUILD)/%.o $(TEST_LIB) $(BUILD)/libcore.a
-	@$(if $(filter 0,$(V)),echo "  LINK  $@")
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(PKGS_TEST)) $(core_libs)
-$(EDGE_BINS): $(BUILD)/%: $(BUILD)/%.o $(TEST_LIB) $(BUILD)/libedge.a $(BUILD)/libcore.a
-	@$(if $(filter 0,$(V)),echo "  LINK  $@")
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(PKGS_TEST)) $(edge_libs) $(core_libs) $(mpi_libs)
+$(BUILD)/libtest.a: $(LIB_OBJS)
+$(UNIT_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libcore.a
+	$(link) $(test_libs) $(core_libs)
+$(EDGE_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libedge.a $(BUILD)/libcore.a
+	$(link) $(test_libs) $(edge_libs) $(core_libs)
+$(FUZZ_BINS): $(BUILD)/%: $(BUILD)/%.o $(filter %.o,$(FUZZ_MAIN)) $(BUILD)/libcore.a
+	$(link) $(filter -%,$(FUZZ_MAIN)) $(core_libs)
+$(FAKES): $(BUILD)/%: $(BUILD)/%.o
+	$(link) -lm
 
--include scripts/targets.mk
+tests: all $(UNIT_BINS) $(FUZZ_BINS) $(EDGE_BINS) $(JOBS_BINS) $(FAKES) ## build all tests, run none
 
+# Make calls itself where packages must be there first, or for a variant; on all cores unless told otherwise.
+again = +@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+test: ## install what is missing, build, run every test (KINDS="unit mpi": these only)
+	@scripts/install-deps
+	$(again) tests
+	@BUILD=$(BUILD) tests/run $(KINDS)
+
+SAN := -fsanitize=address,undefined
+san: ## the same tests with address and undefined-behaviour sanitizers
+	@scripts/install-deps
+	$(again) BUILD=build/san CFLAGS="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all $(SAN)" \
+	    LDFLAGS="$(SAN)" tests
+	@BUILD=build/san UBSAN_OPTIONS=print_stacktrace=1 tests/run $(KINDS)
+
+FUZZ_SECONDS ?= 60
+fuzz: ## fuzz each target for FUZZ_SECONDS (60) from its corpus; finds stay in build/fuzz
+	@scripts/install-deps --dev
+	$(again) BUILD=build/fuzz CC=clang FUZZ_MAIN="-fsanitize=fuzzer" LDFLAGS="$(SAN)" \
+	    CFLAGS="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=fuzzer-no-link $(SAN)" fuzzers
+	@scripts/fuzz build/fuzz $(FUZZ_SECONDS)
+fuzzers: $(FUZZ_BINS)
+
+cover: ## line coverage of the pure library by its unit and property tests
+	@scripts/install-deps
+	@find build/cover -name '*.gcda' -delete 2>/dev/null || true
+	$(again) BUILD=build/cover CFLAGS="-O0 -g --coverage" LDFLAGS=--coverage units
+	@BUILD=build/cover tests/run unit prop
+	@scripts/cover build/cover
+units: $(UNIT_BINS)
+
+BENCH_BINS := $(call bins,tests/bench/bench_*.c)
+$(BENCH_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libcore.a
+	$(link) $(core_libs)
+bench: ## measure this machine: units a second against other runners, idle ranks, the scheduler
+	@scripts/install-deps --dev
+	$(again) benches
+	@BUILD=$(BUILD) scripts/bench
+benches: all $(BENCH_BINS)
+
+demo: ## install what is missing, build, and run the DBN study on real digits over 4 ranks
+	@scripts/install-deps
+	$(again) all
+	@BUILD=$(BUILD) scripts/demo
+
+# ---- lint ----------------------------------------------------------------------------------
+C_FILES := $(sort $(wildcard include/*.h src/*/*.[ch] tests/*/*.[ch] jobs/*.[ch]))
+TIDY    := $(patsubst %.c,$(BUILD)/%.tidy,$(filter src/%.c jobs/%.c tests/fuzz/%.c,$(C_FILES)))
+
+format: ## lay out all C files by .clang-format
+	@clang-format -i $(C_FILES)
+format-check:
+	@clang-format --dry-run -Werror $(C_FILES)
+
+# A stamp for each source: what has not changed is not looked at again. The object comes first for its
+# dependencies on headers.
+$(BUILD)/%.tidy: $(BUILD)/%.o .clang-tidy
+	@echo "  TIDY  $*.c"
+	@clang-tidy --quiet $*.c -- $(STD) $(DEFS) -iquote include 2>$@.log || { cat $@.log >&2; exit 1; }
+	@touch $@
+
+tidy: $(TIDY)
+cppcheck:
+	@mkdir -p $(BUILD)/cppcheck
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability,performance -j2 \
+	    --inline-suppr --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
+	    --cppcheck-build-dir=$(BUILD)/cppcheck -Iinclude $(wildcard src jobs)
+guards: $(BUILD)/libcore.a
+	@scripts/lint-layers
+	@scripts/lint-pure $<
+	@scripts/lint-shell
+
+lint: ## layout, clang-tidy, cppcheck, shellcheck, and the guards of layering and purity
+	@scripts/install-deps --dev
+	$(again) format-check guards cppcheck tidy
+
+# ---- the rest ------------------------------------------------------------------------------
 install: $(PROG) ## install into $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(PROG) $(DESTDIR)$(PREFIX)/bin/ranksweep
+	install -m 644 include/ranksweep.h $(DESTDIR)$(PREFIX)/include/ranksweep.h
 
 clean: ## remove everything built
 	rm -rf build jobs/bin
 
 help: ## this list
-	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
+	@grep -hE '^[a-z_-]+:.*##' Makefile $(wildcard jobs/jobs.mk) | sed -E 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all install clean help jobs
+.PHONY: all tests test san fuzz fuzzers cover units bench benches demo format format-check tidy cppcheck guards \
+    lint install clean help jobs
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.DELETE_ON_ERROR:
+-include $(shell find $(wildcard $(addprefix $(BUILD)/,src tests jobs)) -name '*.d' 2>/dev/null)
