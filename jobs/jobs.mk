@@ -7,7 +7,7 @@ JOBS_SHARED := $(filter-out $(JOBS_PROGS:%=jobs/%.c),$(sort $(wildcard jobs/*.c)
 JOBS_BUILT  := $(JOBS_PROGS:%=$(BUILD)/jobs/bin/%)
 JOBS_OBJS   := $(JOBS_SHARED:%.c=$(BUILD)/%.o)
 
-$(BUILD)/jobs/%.o: DEFS = -D_POSIX_C_SOURCE=200809L $(shell $(PKG) --cflags $(PKGS_JOBS))
+$(BUILD)/jobs/%: DEFS = -D_POSIX_C_SOURCE=200809L $(shell $(PKG) --cflags $(PKGS_JOBS))
 
 $(JOBS_BUILT): $(BUILD)/jobs/bin/%: $(BUILD)/jobs/%.o $(JOBS_OBJS)
 $(BUILD)/tests/jobs/gradient: $(BUILD)/tests/jobs/gradient.o $(JOBS_OBJS)
