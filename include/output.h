@@ -42,7 +42,7 @@ typedef void output_segment_fn(void *ctx, uint8_t stream, uint64_t offset, uint3
 int output_open(struct output_file *o, const char *path, struct fault *f);
 void output_close(struct output_file *o);
 void output_put(struct output_file *o, struct output_stream *s, uint32_t unit, uint32_t attempt,
-                const void *p, size_t n, output_segment_fn *fn, void *ctx);
+                const void *data, size_t n, output_segment_fn *fn, void *ctx);
 /* Write what is pending; at the end of a unit also the tail. */
 void output_flush(struct output_file *o, struct output_stream *s, uint32_t unit, uint32_t attempt, bool end,
                   output_segment_fn *fn, void *ctx);

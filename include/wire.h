@@ -28,7 +28,7 @@ int wire_open(struct wire **out, size_t max_frame, struct wire_info *info, struc
 bool wire_launched(void);
 /* Put a frame into the outbox of a peer (never ourselves); it is sent when the one before has left. Copies.
  */
-int wire_send(struct wire *w, uint32_t to, const void *frame, size_t n, struct fault *f);
+int wire_send(struct wire *w, uint32_t to, const void *data, size_t n, struct fault *f);
 /* Frames waiting or under way to this peer. */
 uint32_t wire_pending(const struct wire *w, uint32_t to);
 /* Sleep until a frame came, one of fds is ready, or timeout_ms passed (-1: no limit). Progresses sends.

@@ -1,7 +1,7 @@
 /* Round trips of every put, the public views, the objective, and what a reader may ask. */
 #include "fixture.h"
 
-#include "src/edge/store_private.h"
+#include "store_private.h"
 
 /* ---- what was put is what is loaded ---- */
 
