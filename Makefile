@@ -108,17 +108,18 @@ test: ## install what is missing, build, run every test (KINDS="unit mpi": these
 	$(again) tests
 	@BUILD=$(BUILD) tests/run $(KINDS)
 
+# (Warnings are for the plain build: instrumented code makes gcc see what is not there.)
 SAN := -fsanitize=address,undefined
 san: ## the same tests with address and undefined-behaviour sanitizers
 	@scripts/install-deps
-	$(again) BUILD=build/san CFLAGS="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all $(SAN)" \
+	$(again) BUILD=build/san WARN= CFLAGS="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all $(SAN)" \
 	    LDFLAGS="$(SAN)" tests
 	@BUILD=build/san UBSAN_OPTIONS=print_stacktrace=1 tests/run $(KINDS)
 
 FUZZ_SECONDS ?= 60
 fuzz: ## fuzz each target for FUZZ_SECONDS (60) from its corpus; finds stay in build/fuzz
 	@scripts/install-deps --dev
-	$(again) BUILD=build/fuzz CC=clang FUZZ_MAIN="-fsanitize=fuzzer" LDFLAGS="$(SAN)" \
+	$(again) BUILD=build/fuzz WARN= CC=clang FUZZ_MAIN="-fsanitize=fuzzer" LDFLAGS="$(SAN)" \
 	    CFLAGS="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=fuzzer-no-link $(SAN)" fuzzers
 	@scripts/fuzz build/fuzz $(FUZZ_SECONDS)
 fuzzers: $(FUZZ_BINS)
@@ -126,7 +127,7 @@ fuzzers: $(FUZZ_BINS)
 cover: ## line coverage of the pure library by its unit and property tests
 	@scripts/install-deps
 	@find build/cover -name '*.gcda' -delete 2>/dev/null || true
-	$(again) BUILD=build/cover CFLAGS="-O0 -g --coverage" LDFLAGS=--coverage units
+	$(again) BUILD=build/cover WARN= CFLAGS="-O0 -g --coverage" LDFLAGS=--coverage units
 	@BUILD=build/cover tests/run unit prop
 	@scripts/cover build/cover
 units: $(UNIT_BINS)
