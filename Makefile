@@ -128,8 +128,7 @@ cover: ## line coverage of the pure library by its unit and property tests
 	@scripts/install-deps
 	@find build/cover -name '*.gcda' -delete 2>/dev/null || true
 	$(again) BUILD=build/cover WARN= CFLAGS="-O0 -g --coverage" LDFLAGS=--coverage units
-	@BUILD=build/cover tests/run unit prop
-	@scripts/cover build/cover
+	@BUILD=build/cover tests/run unit prop; status=$$?; scripts/cover build/cover; exit $$status
 units: $(UNIT_BINS)
 
 BENCH_BINS := $(call bins,tests/bench/bench_*.c)
