@@ -181,9 +181,8 @@ lint: ## layout, clang-tidy, cppcheck, shellcheck, and the guards of layering an
 
 # ---- the rest ------------------------------------------------------------------------------
 install: $(PROG) ## install into $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROG) $(DESTDIR)$(PREFIX)/bin/ranksweep
-	install -m 644 include/ranksweep.h $(DESTDIR)$(PREFIX)/include/ranksweep.h
 
 clean: ## remove everything built
 	rm -rf build jobs/bin

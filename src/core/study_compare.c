@@ -209,7 +209,10 @@ void study_keep_search(const struct study *stored, struct study_phase *phases, u
 	for (uint32_t i = 0; i < nphases; i++) {
 		const struct study_phase *p = study_find_phase(stored, phases[i].name);
 
-		if (p && p->search_auto && phases[i].search_auto && phases[i].space.nparams)
+		if (!p || !p->search_auto || !phases[i].search_auto || !phases[i].space.nparams)
+			continue;
+		/* An edited domain can make a grid impossible: then the new answer stands. */
+		if (p->search != SEARCH_GRID || space_size(&phases[i].space) != SPACE_INFINITE)
 			phases[i].search = p->search;
 	}
 }

@@ -629,6 +629,8 @@ static int compare_studies(struct leader *l, struct fault *f)
 		                 errors.items[0].text);
 	if (study_compare(old, l->c.study, l->c.accept, changed, f))
 		return -1;
+	/* The one change of a study after its parsing, before anything has looked at its searches. */
+	study_keep_search(old, (struct study_phase *)l->c.study->phases, l->c.study->nphases);
 	for (uint32_t i = 0; i < l->c.study->nphases; i++) {
 		uint32_t trials = 0;
 

@@ -2,7 +2,7 @@
 #include "fixture.h"
 
 #include "rng.h"
-#include "src/edge/store_private.h"
+#include "store_private.h"
 
 #include <fcntl.h>
 #include <sched.h>
