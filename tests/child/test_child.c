@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-enum { PATIENCE_MS = 60000, FLOOD = 10 << 20, MANY = 100, SLEEPERS = 200 };
+enum { PATIENCE_MS = 30000, FLOOD = 10 << 20, MANY = 100, SLEEPERS = 200 };
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { SANITIZED = 1 };
@@ -151,6 +151,7 @@ static int role_saver(char **argv)
 		say("ready\n");
 		sigsuspend(&old);
 		until_orphan(me);
+		nanosleep(&(struct timespec){.tv_nsec = 600000000}, NULL); /* a large state */
 		say("saved\n");
 		_exit(0);
 	}
@@ -203,6 +204,7 @@ static int role_daemon(char **argv)
 	wait(NULL);
 	if (read(ready[0], &byte, 1) != 0)
 		return 97;
+	close(CHILD_METRIC_FD); /* the daemon alone holds it now */
 	say("ready\n");
 	if (!strcmp(argv[1], "stay"))
 		wait_for_ever();
@@ -258,10 +260,18 @@ static int role_tree(char **argv)
 	return 0;
 }
 
+/* Holds the fifo argv[0], all alone. */
+static int role_hold(char **argv)
+{
+	dprintf(open(argv[0], O_WRONLY), "all");
+	wait_for_ever();
+	return 0;
+}
+
 static int role_burn(char **argv)
 {
 	size_t n = (size_t)atol(argv[0]);
-	volatile char *p = malloc(n);
+	char *volatile p = malloc(n);
 	struct timespec t;
 
 	for (size_t i = 0; p && i < n; i += 4096)
@@ -269,6 +279,7 @@ static int role_burn(char **argv)
 	do
 		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	while (t.tv_sec == 0 && t.tv_nsec < 100000000);
+	free(p);
 	return 0;
 }
 
@@ -310,6 +321,7 @@ static const struct {
     {"tree", role_tree},
     {"burn", role_burn},
     {"mute", role_mute},
+    {"hold", role_hold},
     {"eat", role_eat},
     {"words", role_words},
 };
@@ -323,6 +335,7 @@ struct world {
 	struct keeper *k;
 	struct child_event last[MANY + 8]; /* the final event of each id */
 	bool started[MANY + 8], ended[MANY + 8];
+	pid_t pid[MANY + 8];
 };
 
 static int64_t now_ms(void)
@@ -353,6 +366,8 @@ static int close_world(void **state)
 
 static const char *const plain_env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "RANKSWEEP_UNIT=7",
                                         "RANKSWEEP_ATTEMPT=2", NULL};
+
+static const char *const other_env[] = {"RANKSWEEP_UNIT=70", "RANKSWEEP_ATTEMPT=2", NULL};
 
 static struct child_pipes start(struct world *w, const struct child_spec *s)
 {
@@ -400,6 +415,7 @@ static void take_events(struct world *w)
 		if (e.kind == CHILD_STARTED) {
 			assert_false(w->started[e.id]);
 			w->started[e.id] = true;
+			w->pid[e.id] = e.pid;
 			continue;
 		}
 		assert_int_equal(w->started[e.id], e.kind == CHILD_EXITED);
@@ -771,7 +787,7 @@ static void test_flood_arrives_whole(void **state)
 	static char got[FLOOD + 1];
 
 	for (int fd = 1; fd <= CHILD_METRIC_FD; fd++) {
-		char size[32], number[4];
+		char size[32], number[16];
 		struct child_pipes p;
 		int from;
 
@@ -869,6 +885,26 @@ static void stop(struct world *w, uint32_t id, int64_t grace_ms)
 		fail_msg("%s", f.text);
 }
 
+/* The letter of its state in /proc, as soon as that is `letter`. */
+static void await_state(pid_t pid, char letter)
+{
+	int64_t until = now_ms() + PATIENCE_MS;
+	char path[64], text[512] = "", *p = NULL;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	while (!p || p[2] != letter) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = read(fd, text, sizeof text - 1);
+
+		close(fd);
+		text[n > 0 ? n : 0] = '\0';
+		p = strrchr(text, ')');
+		if (now_ms() > until)
+			fail_msg("process %d is not in state %c", (int)pid, letter);
+		sched_yield();
+	}
+}
+
 static void test_stop(void **state)
 {
 	static const struct {
@@ -876,10 +912,9 @@ static void test_stop(void **state)
 		int64_t grace_ms;
 		int signal;
 	} rows[] = {
-	    {"ignore", 20, SIGKILL},        /* KILL after the grace */
-	    {"ignore", 0, SIGKILL},         /* no grace at all */
-	    {"halt", PATIENCE_MS, SIGTERM}, /* a stopped one goes on to take its TERM */
-	    {"bomb", 20, SIGTERM},          /* 200 sessions that ignore TERM */
+	    {"ignore", 20, SIGKILL}, /* KILL after the grace */
+	    {"ignore", 0, SIGKILL},  /* no grace at all */
+	    {"bomb", 20, SIGTERM},   /* 200 sessions that ignore TERM */
 	    {"bomb", 0, SIGKILL},
 	};
 
@@ -892,6 +927,20 @@ static void test_stop(void **state)
 		assert_gone(p.out);
 		close_pipes(p);
 	}
+}
+
+/* A program that is stopped goes on to take its TERM. */
+static void test_stop_of_a_stopped_one(void **state)
+{
+	struct world *w = *state;
+	struct child_pipes p = play(w, 0, "halt", NULL, NULL);
+
+	await_ready(p.out);
+	await_flag(w, &w->started[0]);
+	await_state(w->pid[0], 'T');
+	stop(w, 0, PATIENCE_MS);
+	assert_int_equal(await_end(w, 0)->signal, SIGTERM);
+	close_pipes(p);
 }
 
 static void test_stop_again_shortens_the_grace(void **state)
@@ -956,7 +1005,6 @@ static void test_daemon_alone(void **state)
 
 static void test_daemon_beside_another_trainer(void **state)
 {
-	static const char *const other_env[] = {"RANKSWEEP_UNIT=70", "RANKSWEEP_ATTEMPT=2", NULL};
 	const char *argv[] = {self, "daemon", "keep", "stay", NULL};
 	struct child_spec s = {.id = 0, .argv = argv, .envp = other_env, .cwd = "/"};
 	struct child_pipes other = start(*state, &s);
@@ -967,7 +1015,7 @@ static void test_daemon_beside_another_trainer(void **state)
 	daemon_goes(*state, "keep", "stay");
 	take_events(*state);
 	assert_false(((struct world *)*state)->ended[0]);
-	assert_int_equal(read(other.out, &byte, 1), -1); /* open, and silent */
+	assert_int_equal(read(other.metric, &byte, 1), -1); /* held by the other's stray alone */
 	stop(*state, 0, 10);
 	await_end(*state, 0);
 	assert_gone(other.out);
@@ -986,6 +1034,26 @@ static void test_nameless_daemon_goes_last(void **state)
 	stop(*state, 0, PATIENCE_MS);
 	await_end(*state, 0);
 	assert_gone(p.out);
+	close_pipes(p);
+	close_pipes(other);
+}
+
+/* And stays while it may be that other's. */
+static void test_nameless_daemon_of_a_living_trainer_stays(void **state)
+{
+	const char *argv[] = {self, "daemon", "wipe", "stay", NULL};
+	struct child_spec s = {.id = 0, .argv = argv, .envp = other_env, .cwd = "/"};
+	struct child_pipes p = start(*state, &s), other;
+	char byte;
+
+	await_ready(p.out);
+	other = play(*state, 1, "daemon", "keep", "end");
+	await_end(*state, 1);
+	assert_gone(other.out);
+	assert_int_equal(read(p.metric, &byte, 1), -1); /* held by the daemon alone */
+	stop(*state, 0, PATIENCE_MS);
+	await_end(*state, 0);
+	assert_gone(p.metric);
 	close_pipes(p);
 	close_pipes(other);
 }
@@ -1117,6 +1185,42 @@ static void test_rank_killed(void **state)
 	close(tell[1]);
 }
 
+/* Keeper and rank killed at once: the trainer itself goes even then. */
+static void test_both_killed(void **state)
+{
+	int fd = fifo_reader(in_folder("fifo")), tell[2];
+	pid_t rank, keeper = 0;
+	struct pollfd ended = {.fd = fd, .events = POLLIN};
+
+	(void)state;
+	assert_int_equal(pipe2(tell, O_CLOEXEC), 0);
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	rank = fork();
+	if (rank == 0) {
+		void *mine;
+
+		if (open_world(&mine) < 0)
+			_exit(1);
+		play(mine, 0, "hold", in_folder("fifo"), NULL);
+		keeper = keeper_pid(((struct world *)mine)->k);
+		if (write(tell[1], &keeper, sizeof keeper) < 0)
+			_exit(1);
+		wait_for_ever();
+	}
+	assert_int_equal(read(tell[0], &keeper, sizeof keeper), sizeof keeper);
+	await_tree(fd);
+	kill(keeper, SIGKILL);
+	kill(rank, SIGKILL);
+	assert_int_equal(waitpid(rank, NULL, 0), rank);
+	assert_int_not_equal(poll(&ended, 1, PATIENCE_MS), 0);
+	assert_gone(fd);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	close(fd);
+	close(tell[0]);
+	close(tell[1]);
+}
+
 /* ---- main -----------------------------------------------------------------------------------------------
  */
 
@@ -1161,16 +1265,19 @@ int main(int argc, char **argv)
 	    CASE(test_usage),
 	    CASE(test_out_of_descriptors),
 	    CASE(test_stop),
+	    CASE(test_stop_of_a_stopped_one),
 	    CASE(test_stop_again_shortens_the_grace),
 	    CASE(test_grace_outlasts_the_leader),
 	    CASE(test_last_words),
 	    CASE(test_daemon_alone),
 	    CASE(test_daemon_beside_another_trainer),
 	    CASE(test_nameless_daemon_goes_last),
+	    CASE(test_nameless_daemon_of_a_living_trainer_stays),
 	    CASE(test_keeper_takes_no_signal),
 	    CASE(test_close_ends_all),
 	    CASE(test_keeper_killed),
 	    cmocka_unit_test(test_rank_killed),
+	    cmocka_unit_test(test_both_killed),
 	};
 
 	for (size_t i = 0; argc > 1 && i < sizeof roles / sizeof *roles; i++)
