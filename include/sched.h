@@ -4,6 +4,10 @@
  * sched_apply(record) is the only code that changes it, used by the step itself and by replay, so a resumed
  * run cannot drift from a live one. Time and randomness are fields of events.
  *
+ * Cost: a step is O(phases + log units + folds); no step looks at all units but the one that makes a pick and
+ * the one that resumes. Memory: about 200 bytes a unit beside its parameter values when trials have one unit
+ * each (measured by bench_sched; less with folds).
+ *
  * Numbers: trials and units count from 1 (0 is none) in the order of their creation; the units of one trial
  * are consecutive, in fold order. A group is one combination of parent trials for one child phase (or, with
  * `trials: N total`, all combinations of that phase and outer fold): what a search proposes trials for. */

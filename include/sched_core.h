@@ -1,8 +1,9 @@
 /* sched_core: what the files of the scheduler share. Nobody else includes this; the interface is sched.h.
  *
- *   sched.c          essay, events, replay          sched_units.c    states of units, results, retries
- *   sched_grow.c     wants, proposals, picks        sched_workers.c  workers, live attempts, assignment
- *   sched_end.c      stopping and the verdict       sched_view.c     questions
+ *   sched.c          essay, events, replay          sched_grow.c     wants, proposals, picks
+ *   sched_units.c    states, parents, children      sched_workers.c  workers, live attempts, assignment
+ *   sched_attempts.c results, retries, resume       sched_end.c      stopping and the verdict
+ *   sched_values.c   trial values, durations        sched_view.c     questions
  *   sched_audit.c    self-check and dump */
 #ifndef SCHED_CORE_H
 #define SCHED_CORE_H
@@ -153,21 +154,36 @@ void sched_record_fact(struct sched *s, uint32_t unit, const struct unit_fact *f
 enum unit_state sched_derive(struct sched *s, uint32_t unit, uint32_t *cause);
 /* Bring the units of a new trial from their birth state to the derived one. */
 void sched_settle_trial(struct sched *s, uint32_t trial);
+/* Ready queue of the unit's phase. dequeue: nothing when it is in none. */
+void sched_enqueue(struct sched *s, uint32_t unit);
+void sched_dequeue(struct sched *s, uint32_t unit);
+bool sched_trial_final(const struct sched *s, const struct plan_trial *t);
+/* The unit is done, has failed: what that means for those that hang on it. */
+void sched_parent_done(struct sched *s, uint32_t unit);
+void sched_block_descendants(struct sched *s, uint32_t unit);
+/* A failed unit is ready again, as if it had never failed, and what it blocked waits again. */
+void sched_reopen(struct sched *s, uint32_t unit);
+
+/* ---- sched_attempts.c --------------------------------------------------------------------------- */
 void sched_begin(struct sched *s, uint32_t unit, uint32_t worker);
 void sched_unbegin(struct sched *s, uint32_t unit, uint32_t worker);
 /* An attempt ended. cancelled: we asked for it, so anything but success is a requeue. */
 void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct attempt_result *r,
                bool cancelled);
-/* A failed unit is ready again, as if it had never failed, and what it blocked waits again. */
-void sched_reopen(struct sched *s, uint32_t unit);
-void sched_rebuild_units(struct sched *s);
 /* Ready units whose back-off is over join the queue. */
 void sched_wake(struct sched *s);
+/* After a replay: derive what is not stored, in one walk. */
+void sched_rebuild_units(struct sched *s);
+
+/* ---- sched_values.c ------------------------------------------------------------------------------ */
+/* Aggregate over the folds done so far; NaN when there is none or the phase has no metric. sd, done: may be
+ * NULL. */
 double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint32_t *done);
 /* All folds done and a finite value. */
 bool sched_trial_valid(const struct sched *s, uint32_t trial, double *value);
-void sched_refresh_critical(struct sched *s);
+/* Observed mean of successful attempts; 1 before the first. */
 double sched_mean_seconds(const struct sched *s, uint32_t phase);
+void sched_refresh_critical(struct sched *s);
 
 /* ---- sched_grow.c ------------------------------------------------------------------------------- */
 void sched_propose(struct sched *s, const struct event *e);

@@ -105,8 +105,6 @@ static const char *audit_worker(const struct sched *s, uint32_t worker, struct a
 	uint64_t cpus = 0, gpus = 0;
 	int64_t memory = 0;
 
-	if (w->held.count > w->held_max)
-		return arena_printf(scratch, "worker %u holds %u units", worker, w->held.count);
 	if (!w->up)
 		return w->running.count + w->held.count ? "a lost worker has live attempts" : NULL;
 	for (uint32_t i = w->running.head; i; i = sched_slot(s, i)->next) {

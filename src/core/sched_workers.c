@@ -120,14 +120,18 @@ static void place_worker(struct sched *s, uint32_t worker, bool used)
 }
 
 /* ---- slots ------------------------------------------------------------------------------------------- */
-static void slots_append(struct sched *s, struct slot_list *l, uint32_t slot)
+/* In the order of leases, which is that in which the worker is told. */
+static void slots_insert(struct sched *s, struct slot_list *l, uint32_t slot)
 {
 	struct slot *x = sched_slot(s, slot);
+	uint32_t after = l->tail;
 
-	x->prev = l->tail;
-	x->next = 0;
-	*(l->tail ? &sched_slot(s, l->tail)->next : &l->head) = slot;
-	l->tail = slot;
+	while (after && sched_slot(s, after)->lease > x->lease)
+		after = sched_slot(s, after)->prev;
+	x->prev = after;
+	x->next = after ? sched_slot(s, after)->next : l->head;
+	*(x->next ? &sched_slot(s, x->next)->prev : &l->tail) = slot;
+	*(after ? &sched_slot(s, after)->next : &l->head) = slot;
 	l->count++;
 }
 
@@ -191,7 +195,7 @@ static uint32_t slot_open(struct sched *s, uint32_t unit, uint32_t worker, bool 
 	x = sched_slot(s, slot);
 	*x = (struct slot){.unit = unit, .lease = ++s->last_lease, .worker = worker, .held = held};
 	x->started_ms = s->now_ms;
-	slots_append(s, held ? &w->held : &w->running, slot);
+	slots_insert(s, held ? &w->held : &w->running, slot);
 	if (held)
 		recallable_add(s, slot);
 	else
@@ -231,8 +235,37 @@ static void promote(struct sched *s, struct slot *x)
 	slots_remove(s, &w->held, slot);
 	x->held = false;
 	x->started_ms = s->now_ms;
-	slots_append(s, &w->running, slot);
+	slots_insert(s, &w->running, slot);
 	take_room(w, unit_need(s, x->unit));
+}
+
+/* The opposite: the worker could not start it, for it had given the room to another one before it was told.
+ */
+static void demote(struct sched *s, struct slot *x)
+{
+	struct worker *w = s->workers[x->worker];
+	uint32_t slot = plan_unit(&s->plan, x->unit)->slot;
+
+	slots_remove(s, &w->running, slot);
+	give_room(w, unit_need(s, x->unit));
+	x->held = true;
+	slots_insert(s, &w->held, slot);
+	if (recallable(x))
+		recallable_add(s, slot);
+}
+
+static bool make_room(struct sched *s, const struct slot *x)
+{
+	struct worker *w = s->workers[x->worker];
+
+	for (uint32_t i = w->running.tail; i && !has_room(w, unit_need(s, x->unit));) {
+		struct slot *y = sched_slot(s, i);
+
+		i = y->prev;
+		if (!y->started)
+			demote(s, y);
+	}
+	return has_room(w, unit_need(s, x->unit));
 }
 
 static void promote_held(struct sched *s, uint32_t worker)
@@ -342,7 +375,7 @@ void sched_started(struct sched *s, const struct event *e)
 	if (!x || x->started)
 		return;
 	if (x->held) {
-		if (!has_room(s->workers[x->worker], unit_need(s, x->unit)))
+		if (!make_room(s, x))
 			return;
 		promote(s, x);
 		place_worker(s, x->worker, true);

@@ -10,7 +10,8 @@ enum { MODEL_WORKERS = 64, MODEL_HELD = 256 };
 struct model_unit {
 	struct unit_fact fact;
 	uint32_t trial;
-	bool live, held, recalling, running; /* running: a process exists */
+	bool live, held, recalling, started;
+	bool running; /* a process exists */
 	uint32_t worker, lease;
 	int64_t due_ms;
 };
@@ -237,11 +238,40 @@ static void fill_room(struct model *m, uint32_t worker)
 			i++;
 }
 
+static void hold(struct model *m, struct model_worker *w, uint32_t unit)
+{
+	uint32_t at = w->nheld++;
+
+	for (; at > 0 && unit_at(m, w->held[at - 1])->lease > unit_at(m, unit)->lease; at--)
+		w->held[at] = w->held[at - 1];
+	w->held[at] = unit;
+	unit_at(m, unit)->held = true;
+}
+
+/* The worker started what it held, and so holds what it was sent last. */
+static void swap_room(struct model *m, uint32_t worker, uint32_t unit)
+{
+	while (!room_for(m, worker, unit)) {
+		uint32_t last = 0;
+
+		for (uint32_t u = 1; u <= m->units.count; u++) {
+			const struct model_unit *x = unit_at(m, u);
+
+			if (x->live && x->worker == worker && !x->held && !x->started &&
+			    (!last || x->lease > unit_at(m, last)->lease))
+				last = u;
+		}
+		if (!last)
+			return;
+		hold(m, &m->workers[worker], last);
+	}
+}
+
 static void let_go(struct model *m, uint32_t unit)
 {
 	struct model_unit *u = unit_at(m, unit);
 
-	u->live = u->recalling = false;
+	u->live = u->recalling = u->started = false;
 	if (u->held)
 		unhold(m, &m->workers[u->worker], unit);
 }
@@ -278,11 +308,14 @@ void model_event(struct model *m, const struct event *e, const struct sched *s)
 	u = unit_at(m, e->unit);
 	if (!u->live || u->lease != e->lease || u->worker != e->worker)
 		return;
-	if (e->kind == EVENT_FINISHED || e->kind == EVENT_RECALLED) {
+	if (e->kind == EVENT_FINISHED || (e->kind == EVENT_RECALLED && !u->started)) {
 		let_go(m, e->unit);
 		fill_room(m, e->worker);
 	} else if (e->kind == EVENT_STARTED) {
 		u->recalling = false;
+		if (u->held)
+			swap_room(m, e->worker, e->unit);
+		u->started = !u->held || room_for(m, e->worker, e->unit);
 		if (u->held && room_for(m, e->worker, e->unit))
 			unhold(m, &m->workers[e->worker], e->unit);
 	}
@@ -489,6 +522,7 @@ static const char *check_assign(struct model *m, const struct action *a)
 	struct model_unit *u = unit_at(m, a->unit);
 	struct model_worker *w = &m->workers[a->worker];
 	const char *wrong;
+	bool held;
 
 	if (m->stopped)
 		return "a unit is assigned after the stop";
@@ -506,15 +540,15 @@ static const char *check_assign(struct model *m, const struct action *a)
 	if (wrong && room_for(m, a->worker, a->unit))
 		return wrong;
 	m->last_lease = a->lease;
-	u->held = !room_for(m, a->worker, a->unit);
+	held = !room_for(m, a->worker, a->unit);
 	u->worker = a->worker;
 	u->lease = a->lease;
 	u->live = true;
-	if (!u->held)
+	if (!held)
 		return NULL;
 	if (w->nheld >= m->prefetch * w->cpus)
 		return "the capacity of a worker is exceeded";
-	w->held[w->nheld++] = a->unit;
+	hold(m, w, a->unit);
 	for (uint32_t i = 0; i < MODEL_WORKERS; i++)
 		if (room_for(m, i, a->unit))
 			return "a unit is held by one worker while another has room";
@@ -537,6 +571,36 @@ const char *model_action(struct model *m, const struct action *a, const struct s
 	return NULL;
 }
 
+/* A worker with room for a unit that another one holds: then it, or one like it, is being recalled. */
+static const char *check_recalled(const struct model *m, uint32_t unit)
+{
+	const struct limits *l = &phase_of(m, unit)->limits;
+	bool idle = false;
+
+	for (uint32_t w = 0; w < MODEL_WORKERS; w++)
+		idle = idle || room_for(m, w, unit);
+	for (uint32_t u = 1; u <= m->units.count && idle; u++) {
+		const struct limits *x = &phase_of(m, u)->limits;
+
+		if (unit_at(m, u)->recalling && x->cpus == l->cpus && x->gpus == l->gpus &&
+		    x->memory_bytes == l->memory_bytes)
+			idle = false;
+	}
+	return idle ? "a unit is held though another worker idles" : NULL;
+}
+
+bool model_started_attempt(const struct model *m, struct event *e)
+{
+	for (uint32_t u = 1; u <= m->units.count; u++)
+		if (unit_at(m, u)->live && unit_at(m, u)->started) {
+			e->unit = u;
+			e->worker = unit_at(m, u)->worker;
+			e->lease = unit_at(m, u)->lease;
+			return true;
+		}
+	return false;
+}
+
 const char *model_check(struct model *m, const struct sched *s, int64_t now_ms, bool finished)
 {
 	m->now_ms = now_ms;
@@ -548,7 +612,11 @@ const char *model_check(struct model *m, const struct sched *s, int64_t now_ms, 
 			return "a change was not recorded";
 		if (finished && v.live)
 			return "the run ends while attempts are live";
-		if (finished || m->stopped || !is_due(m, u))
+		if (finished || m->stopped)
+			continue;
+		if (unit_at(m, u)->held && check_recalled(m, u))
+			return check_recalled(m, u);
+		if (!is_due(m, u))
 			continue;
 		for (uint32_t w = 0; w < MODEL_WORKERS; w++)
 			if (room_for(m, w, u))

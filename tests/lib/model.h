@@ -20,5 +20,7 @@ const char *model_finish(struct model *m, const struct action *a, const struct s
 /* A training program started, ended. */
 const char *model_started(struct model *m, uint32_t unit, const struct sched *s);
 void model_stopped(struct model *m, uint32_t unit);
+/* Some attempt that rank 0 knows to have started: unit, worker and lease of `e`. */
+bool model_started_attempt(const struct model *m, struct event *e);
 
 #endif

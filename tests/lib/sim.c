@@ -399,6 +399,8 @@ static void disturb(struct sim *m)
 	if (m->nstale && chance(m, 700)) {
 		e = m->stale[rng_below(&m->rng, m->nstale < STALE_KEPT ? m->nstale : STALE_KEPT)];
 		e.now_ms = m->now_ms;
+	} else if (model_started_attempt(m->model, &e) && chance(m, 500)) {
+		e.kind = EVENT_RECALLED;
 	} else {
 		e.kind = chance(m, 500) ? EVENT_FINISHED : EVENT_STARTED;
 		e.worker = (uint32_t)rng_below(&m->rng, 3 * MAX_WORKERS);

@@ -854,6 +854,41 @@ static void a_recall_that_crosses_a_start_is_void(void **state)
 	run_finish(r);
 }
 
+/* Worker 0 (3 cpus) runs three small units and holds a large one. Two end, one after the other; it starts the
+ * large one, while rank 0 has sent two more small ones for the room it saw. */
+static void the_worker_is_right_about_what_it_started(void **state)
+{
+	struct run *r = run_new();
+	struct event e;
+
+	(void)state;
+	gen_phase(r->gen, "small");
+	gen_random(r->gen, 3);
+	gen_phase(r->gen, "large")->limits.cpus = 2;
+	gen_phase(r->gen, "late");
+	gen_after(r->gen, "small");
+	gen_random(r->gen, 1);
+	start(r, 1);
+	up(r, 0, 3);
+	assert_string_equal(assigned(r), "2@0 3@0 4@0 1@0");
+	e = about(r, EVENT_STARTED, 4);
+	send(r, &e);
+	done(r, 2, 1);
+	done(r, 3, 1);
+	assert_string_equal(assigned(r), "5@0 6@0");
+	e = about(r, EVENT_STARTED, 1);
+	send(r, &e);
+	up(r, 1, 2); /* what is held, and recalled, are the small ones */
+	assert_int_equal(r->log[r->nlog - 1].kind, ACTION_RECALL);
+	assert_int_equal(r->log[r->nlog - 1].unit, 6);
+	done(r, 1, 1);
+	for (uint32_t u = 4; u <= 7; u++)
+		done(r, u, 1);
+	assert_true(r->finished);
+	assert_int_equal(r->code, FAULT_NONE);
+	run_finish(r);
+}
+
 static void stale_and_wild_messages_change_nothing(void **state)
 {
 	const enum event_kind kinds[] = {EVENT_STARTED,  EVENT_FINISHED,  EVENT_RECALLED,
@@ -1080,6 +1115,7 @@ int main(void)
 	    cmocka_unit_test(a_unit_too_large_for_all_is_named),
 	    cmocka_unit_test(held_units_are_recalled_for_idle_workers),
 	    cmocka_unit_test(a_recall_that_crosses_a_start_is_void),
+	    cmocka_unit_test(the_worker_is_right_about_what_it_started),
 	    cmocka_unit_test(stale_and_wild_messages_change_nothing),
 	    cmocka_unit_test(a_resume_loses_what_ran_and_repeats_nothing),
 	    cmocka_unit_test(a_longer_grid_adds_its_new_points_only),

@@ -1,0 +1,253 @@
+/* attempts: how they begin and end, what a result comes to, when a unit is tried again, and what a resume
+ * makes of the attempts that died with the last run. */
+#include "sched_core.h"
+
+#include <math.h>
+
+/* ---- attempts --------------------------------------------------------------------------------------- */
+static void record_attempt(struct sched *s, enum record_kind kind, uint32_t unit, uint32_t worker,
+                           uint32_t attempt, const struct unit_fact *f, const struct attempt_result *r)
+{
+	struct record rec = {.kind = kind, .unit = unit, .worker = worker, .attempt = attempt, .fact = *f};
+
+	rec.trial = plan_unit(&s->plan, unit)->trial;
+	if (r)
+		rec.result = *r;
+	sched_record(s, &rec);
+	sched_record_fact(s, unit, f);
+}
+
+void sched_begin(struct sched *s, uint32_t unit, uint32_t worker)
+{
+	struct unit_fact f;
+
+	sched_get_fact(s, unit, &f);
+	f.state = UNIT_RUNNING;
+	f.attempts++;
+	record_attempt(s, RECORD_BEGIN, unit, worker, f.attempts, &f, NULL);
+}
+
+void sched_unbegin(struct sched *s, uint32_t unit, uint32_t worker)
+{
+	struct unit_fact f;
+
+	sched_get_fact(s, unit, &f);
+	f.state = UNIT_READY;
+	record_attempt(s, RECORD_UNBEGIN, unit, worker, f.attempts--, &f, NULL);
+}
+
+static double objective(const struct study_phase *ph, const struct attempt_result *r)
+{
+	return ph->report == REPORT_BEST ? r->best : r->last;
+}
+
+/* What the attempt comes to, once the metric is taken into account. */
+static enum reason judge(const struct study_phase *ph, const struct attempt_result *r)
+{
+	if (r->requeue)
+		return REASON_REQUEUE;
+	if (r->reason != REASON_NONE)
+		return r->reason;
+	if (!ph->metric)
+		return REASON_NONE;
+	if (!r->has_value)
+		return REASON_NO_METRIC;
+	return isfinite(objective(ph, r)) ? REASON_NONE : REASON_BAD_METRIC;
+}
+
+static bool retryable(const struct study_phase *ph, const struct unit_fact *f)
+{
+	if (f->reason == REASON_LOST)
+		return f->losses <= ph->limits.lost_limit;
+	return (ph->limits.retry_on & 1u << f->reason) && f->failures <= ph->limits.retries;
+}
+
+/* The fact after an attempt that ended so. */
+static void conclude(const struct study_phase *ph, struct unit_fact *f, const struct attempt_result *r,
+                     enum reason reason, bool cancelled)
+{
+	f->reason = reason;
+	f->state = UNIT_READY;
+	switch (reason) {
+	case REASON_NONE:
+		f->state = UNIT_DONE;
+		f->idle_requeues = 0;
+		f->value = ph->metric ? objective(ph, r) : (double)NAN;
+		f->best_step = r->best_step;
+		return;
+	case REASON_REQUEUE:
+		if (cancelled)
+			return;
+		f->idle_requeues = r->new_step ? 0 : f->idle_requeues + 1;
+		if (f->idle_requeues < REQUEUE_IDLE_MAX)
+			return;
+		f->idle_requeues = 0;
+		f->reason = REASON_EXIT;
+		f->failures++;
+		break;
+	case REASON_LOST:
+		f->losses++;
+		break;
+	default:
+		f->failures++;
+		break;
+	}
+	if (!retryable(ph, f))
+		f->state = UNIT_FAILED;
+}
+
+static void delay_push(struct sched *s, struct delay d)
+{
+	uint32_t at = s->ndelays++;
+
+	if (at == s->delays_cap) {
+		uint32_t cap = s->delays_cap ? 2 * s->delays_cap : 64;
+
+		s->delays = arena_grow(s->arena, s->delays, at * sizeof d, cap * sizeof d);
+		s->delays_cap = cap;
+	}
+	for (; at > 0 && s->delays[(at - 1) / 2].due_ms > d.due_ms; at = (at - 1) / 2)
+		s->delays[at] = s->delays[(at - 1) / 2];
+	s->delays[at] = d;
+}
+
+static void delay_pop(struct sched *s)
+{
+	struct delay last = s->delays[--s->ndelays];
+	uint32_t at = 0, kid;
+
+	for (; (kid = 2 * at + 1) < s->ndelays; at = kid) {
+		if (kid + 1 < s->ndelays && s->delays[kid + 1].due_ms < s->delays[kid].due_ms)
+			kid++;
+		if (s->delays[kid].due_ms >= last.due_ms)
+			break;
+		s->delays[at] = s->delays[kid];
+	}
+	s->delays[at] = last;
+}
+
+static void back_off(struct sched *s, uint32_t unit, uint32_t failures)
+{
+	uint32_t doublings = failures - 1 < BACKOFF_DOUBLINGS ? failures - 1 : BACKOFF_DOUBLINGS;
+
+	sched_dequeue(s, unit);
+	plan_unit(&s->plan, unit)->delayed = true;
+	delay_push(s, (struct delay){s->now_ms + (s->options.backoff_ms << doublings), unit});
+}
+
+void sched_wake(struct sched *s)
+{
+	while (s->ndelays && s->delays[0].due_ms <= s->now_ms) {
+		uint32_t unit = s->delays[0].unit;
+
+		delay_pop(s);
+		if (plan_unit(&s->plan, unit)->delayed) {
+			plan_unit(&s->plan, unit)->delayed = false;
+			sched_enqueue(s, unit);
+		}
+	}
+}
+
+void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct attempt_result *r,
+               bool cancelled)
+{
+	const struct study_phase *ph = &s->study->phases[sched_phase_of(s, unit)];
+	struct attempt_result judged = *r;
+	struct unit_fact f;
+	uint32_t failures;
+
+	sched_get_fact(s, unit, &f);
+	failures = f.failures;
+	judged.reason = judge(ph, r);
+	if (cancelled && judged.reason != REASON_NONE && judged.reason != REASON_LOST)
+		judged.reason = REASON_REQUEUE;
+	conclude(ph, &f, r, judged.reason, cancelled);
+	record_attempt(s, RECORD_END, unit, worker, f.attempts, &f, &judged);
+	if (f.state == UNIT_DONE)
+		sched_parent_done(s, unit);
+	else if (f.state == UNIT_FAILED)
+		sched_block_descendants(s, unit);
+	else if (f.failures > failures)
+		back_off(s, unit, f.failures);
+	sched_note_result(s, unit, &judged);
+	sched_check_study_stop(s, plan_unit(&s->plan, unit)->trial);
+}
+
+/* ---- resume ------------------------------------------------------------------------------------------ */
+/* Retries and limits may be larger than they were when this unit failed. */
+static bool may_retry(const struct sched *s, uint32_t unit)
+{
+	struct unit_fact f;
+
+	sched_get_fact(s, unit, &f);
+	return f.state == UNIT_FAILED && f.reason != REASON_NONE &&
+	       retryable(&s->study->phases[sched_phase_of(s, unit)], &f);
+}
+
+/* What was running died with the last run. */
+static void lose(struct sched *s, uint32_t unit)
+{
+	const struct study_phase *ph = &s->study->phases[sched_phase_of(s, unit)];
+	struct attempt_result r = {.reason = REASON_LOST, .exit_code = -1};
+	struct unit_fact f;
+
+	r.last = r.best = r.best_step = (double)NAN;
+	sched_get_fact(s, unit, &f);
+	conclude(ph, &f, &r, REASON_LOST, false);
+	record_attempt(s, RECORD_END, unit, 0, f.attempts, &f, &r);
+}
+
+/* Waiting, ready, blocked: what the parents say counts. A stored cause stays as long as it is one. */
+static void rederive(struct sched *s, uint32_t unit, enum unit_state derived, uint32_t cause)
+{
+	const struct plan_unit *u = plan_unit(&s->plan, unit);
+	struct unit_fact f;
+
+	if (derived == UNIT_BLOCKED && u->state == UNIT_BLOCKED && u->cause &&
+	    sched_dead(plan_unit(&s->plan, u->cause)->state))
+		return;
+	if (derived == u->state && cause == u->cause)
+		return;
+	sched_get_fact(s, unit, &f);
+	f.state = derived;
+	f.cause = cause;
+	sched_record_fact(s, unit, &f);
+}
+
+static void rebuild_unit(struct sched *s, uint32_t unit)
+{
+	const struct plan_unit *u = plan_unit(&s->plan, unit);
+	uint32_t cause;
+	enum unit_state derived = sched_derive(s, unit, &cause);
+
+	if (u->state == UNIT_RUNNING)
+		lose(s, unit);
+	if (u->state == UNIT_WAITING || u->state == UNIT_READY || u->state == UNIT_BLOCKED ||
+	    may_retry(s, unit))
+		rederive(s, unit, derived, cause);
+}
+
+void sched_rebuild_units(struct sched *s)
+{
+	for (uint32_t unit = 1; unit <= s->plan.units.count; unit++) {
+		struct plan_unit *u = plan_unit(&s->plan, unit);
+		struct plan_trial *t = plan_trial(&s->plan, u->trial);
+		uint32_t n = plan_nunits(&s->plan, t);
+
+		if (unit == t->first_unit)
+			for (uint32_t v = unit; v < unit + n; v++) {
+				const struct plan_unit *w = plan_unit(&s->plan, v);
+
+				t->units_done += w->state == UNIT_DONE;
+				t->units_final += sched_final(w->state);
+				t->units_failed += w->state == UNIT_FAILED;
+				t->units_begun += w->attempts > 0;
+			}
+		if (unit == t->first_unit && sched_trial_final(s, t))
+			s->plan.instances[t->instance].trials_open--;
+		if (u->state == UNIT_READY)
+			sched_enqueue(s, unit);
+		rebuild_unit(s, unit);
+	}
+	s->alike = s->by_state[UNIT_DONE] == 0;
+}
