@@ -108,37 +108,61 @@ static uint64_t seed_of(const struct sim_outcome *o, const struct record *trial,
 	return x.seed;
 }
 
-static void one_pair_of_clusters(uint64_t seed)
+static void compare_two_clusters(struct arena *a, const struct study *s, uint64_t seed)
 {
-	struct arena a = {0};
-	struct study *s = (struct study *)(uintptr_t)study_of(&a, seed);
 	struct sim_outcome out[2];
 	struct trials t[2];
 
-	s->has_target = false;
-	s->stop_trials = 0;
 	for (uint32_t i = 0; i < 2; i++) {
 		struct sim_config c = {
 		    .study = s, .seed = seed + 1000000 * i, .workers = 1 + 5 * i, .prefetch = i};
-		const char *wrong = sim_run(&a, &c, &out[i]);
+		const char *wrong = sim_run(a, &c, &out[i]);
 
 		if (wrong)
 			fail_msg("SEED=%" PRIu64 " cluster %u: %s", seed, i, wrong);
-		t[i] = trials_of(&a, &out[i]);
+		t[i] = trials_of(a, &out[i]);
 	}
 	/* A cluster too small for some unit, or ten failures in a row, end early: nothing to compare. */
 	for (uint32_t i = 0; i < 2; i++)
-		if (strstr(out[i].text, "no worker") || strstr(out[i].text, "alike")) {
-			arena_finish(&a);
+		if (strstr(out[i].text, "no worker") || strstr(out[i].text, "alike"))
 			return;
-		}
 	if (t[0].count != t[1].count)
 		fail_msg("SEED=%" PRIu64 ": %u trials on one cluster, %u on another", seed, t[0].count,
 		         t[1].count);
 	for (uint32_t i = 0; i < t[0].count; i++)
 		if (!same_trial(s, t[0].items[i], t[1].items[i]) ||
-		    seed_of(&out[0], t[0].items[i], &a) != seed_of(&out[1], t[1].items[i], &a))
+		    seed_of(&out[0], t[0].items[i], a) != seed_of(&out[1], t[1].items[i], a))
 			fail_msg("SEED=%" PRIu64 ": trials differ between clusters", seed);
+}
+
+static void one_pair_of_clusters(uint64_t seed)
+{
+	struct arena a = {0};
+	struct study s = *study_of(&a, seed);
+
+	s.has_target = false;
+	s.stop_trials = 0;
+	compare_two_clusters(&a, &s, seed);
+	arena_finish(&a);
+}
+
+/* `trials: N total` over parents whose order of arrival depends on the cluster: they stand behind a pick. */
+static void one_total(uint64_t seed)
+{
+	struct arena a = {0};
+	struct gen *g = gen_new(&a);
+
+	g->study.seed = seed;
+	gen_phase(g, "a");
+	gen_random(g, 6);
+	gen_phase(g, "b");
+	gen_after_best(g, "a", 3);
+	gen_random(g, 3);
+	gen_phase(g, "c");
+	gen_after(g, "b");
+	gen_random(g, 4);
+	g->phases[2].trials_total = true;
+	compare_two_clusters(&a, gen_seal(g), seed);
 	arena_finish(&a);
 }
 
@@ -146,6 +170,7 @@ static void the_cluster_does_not_change_the_trials(void **state)
 {
 	(void)state;
 	each_seed(150, one_pair_of_clusters);
+	each_seed(50, one_total);
 }
 
 /* ---- extensions

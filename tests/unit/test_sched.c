@@ -880,7 +880,7 @@ static void the_worker_is_right_about_what_it_started(void **state)
 	send(r, &e);
 	up(r, 1, 2); /* what is held, and recalled, are the small ones */
 	assert_int_equal(r->log[r->nlog - 1].kind, ACTION_RECALL);
-	assert_int_equal(r->log[r->nlog - 1].unit, 6);
+	assert_in_range(r->log[r->nlog - 1].unit, 5, 6);
 	done(r, 1, 1);
 	for (uint32_t u = 4; u <= 7; u++)
 		done(r, u, 1);
