@@ -90,7 +90,9 @@ int cmd_query(struct cmd_db *d, struct store_rows **rows, struct fault *f, const
 const char *cmd_keep(struct cmd_db *d, const struct store_rows *r, uint32_t column);
 /* Set a cell of the last row from a column of the result, by its type. */
 void cmd_cell(struct report *r, uint32_t column, const struct store_rows *rows, uint32_t from);
-/* The live run: *run > 0 when the last run has not ended and was heard of lately. */
+/* Is a run that has noted no end still there, as far as one can tell? */
+bool cmd_run_alive(const char *host, int64_t pid, double last_seen);
+/* The run that is going on, 0: none. */
 int cmd_live_run(struct cmd_db *d, int64_t *run, struct fault *f);
 
 /* key=value words as a condition over the units of this database. */

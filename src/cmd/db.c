@@ -5,7 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -240,16 +240,26 @@ void cmd_cell(struct report *r, uint32_t column, const struct store_rows *rows, 
 	}
 }
 
+/* A killed run leaves no note: on its own machine its process is asked for, elsewhere only its silence tells.
+ */
+bool cmd_run_alive(const char *host, int64_t pid, double last_seen)
+{
+	if ((double)host_epoch_ms() / 1000 - last_seen >= LIVE_SECONDS)
+		return false;
+	return !(host && !strcmp(host, host_name()) && pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+}
+
 int cmd_live_run(struct cmd_db *d, int64_t *run, struct fault *f)
 {
 	struct store_rows *rows;
-	int got = cmd_query(d, &rows, f,
-	                    "SELECT run, finished IS NULL, last_seen FROM runs ORDER BY run DESC LIMIT 1");
+	int got = cmd_query(
+	    d, &rows, f,
+	    "SELECT run, finished IS NULL, last_seen, host, pid FROM runs ORDER BY run DESC LIMIT 1");
 
 	*run = 0;
 	if (got <= 0)
 		return got;
-	if (store_int(rows, 1) && (double)host_epoch_ms() / 1000 - store_real(rows, 2) < LIVE_SECONDS)
+	if (store_int(rows, 1) && cmd_run_alive(store_text(rows, 3), store_int(rows, 4), store_real(rows, 2)))
 		*run = store_int(rows, 0);
 	store_rows_close(rows);
 	return 0;

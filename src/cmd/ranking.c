@@ -109,6 +109,14 @@ static int add_params(struct cmd_db *d, struct ranking_table *t, const char *jso
 	return got;
 }
 
+/* -1 is the full search where there are outer folds. */
+static void put_outer(struct cmd_db *d, struct ranking_table *t, const struct store_rows *rows)
+{
+	const char *outer = cmd_keep(d, rows, RANKING_OUTER);
+
+	report_json(&t->report, t->outer, outer, store_int(rows, RANKING_OUTER) < 0 ? "full" : outer);
+}
+
 static int add_row(struct cmd_db *d, struct ranking_table *t, const struct study_phase *p,
                    const struct store_rows *rows, struct fault *f)
 {
@@ -121,7 +129,7 @@ static int add_row(struct cmd_db *d, struct ranking_table *t, const struct study
 	if (p->metric && store_int(rows, RANKING_FINITE))
 		report_int(r, t->rank, store_int(rows, RANKING_PLACE));
 	cmd_cell(r, t->trial, rows, RANKING_TRIAL);
-	cmd_cell(r, t->outer, rows, RANKING_OUTER);
+	put_outer(d, t, rows);
 	report_json(r, t->state, arena_printf(&d->arena, "\"%s\"", state),
 	            complete || !p->metric ? state : arena_printf(&d->arena, "incomplete (%s)", state));
 	report_json(r, t->complete, complete ? "true" : "false", NULL);
@@ -175,27 +183,33 @@ int ranking_outer_estimate(struct cmd_db *d, const struct study_phase *p, struct
 	struct store_rows *rows;
 	double *values = arena_array(&d->arena, d->study->folds.outer + 1, sizeof *values);
 	size_t n = 0;
+	int64_t trials = 1;
 	char mean[TEXT_NUMBER], sd[TEXT_NUMBER];
 	int got;
 
 	if (p->folds != FOLDS_OUTER || !p->metric || !d->study->folds.outer)
 		return 0;
-	if (store_select(d->store,
-	                 "SELECT outer_fold, avg(value) FROM trials WHERE phase = ?1 AND outer_fold >= 0"
-	                 " AND state = 'done' GROUP BY outer_fold",
-	                 binds, &rows, f))
+	if (store_select(
+	        d->store,
+	        "SELECT outer_fold, avg(value), count(*) FROM trials WHERE phase = ?1 AND outer_fold >= 0"
+	        " AND state = 'done' GROUP BY outer_fold",
+	        binds, &rows, f))
 		return -1;
 	while ((got = store_next(rows, f)) > 0)
-		if (n < d->study->folds.outer)
+		if (n < d->study->folds.outer) {
 			values[n++] = store_real(rows, 1);
+			trials = store_int(rows, 2) > trials ? store_int(rows, 2) : trials;
+		}
 	store_rows_close(rows);
 	if (got < 0 || n == 0)
 		return got;
 	report_short_number(mean, stats_mean(values, n), 6);
 	report_short_number(sd, stats_sd(values, n), 6);
-	text_putf(out, "%s of %s over %zu%s outer folds: mean %s, sd %s\n", p->metric, p->name, n,
+	text_putf(out, "%s of %s over %zu%s outer folds: mean %s, sd %s%s\n", p->metric, p->name, n,
 	          n < d->study->folds.outer ? arena_printf(&d->arena, " of %u", d->study->folds.outer) : "",
-	          mean, n > 1 ? sd : "-");
+	          mean, n > 1 ? sd : "-",
+	          trials > 1 ? arena_printf(&d->arena, " (each the mean of %lld trials)", (long long)trials)
+	                     : "");
 	return 0;
 }
 

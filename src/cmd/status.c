@@ -8,8 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { RECENT_SECONDS = 60 };
-
 struct count {
 	int64_t by_state[UNIT_STATE_COUNT];
 	int64_t stored;
@@ -135,7 +133,7 @@ static int read_run(struct status *s, struct fault *f)
 	                  .end = cmd_keep(s->db, rows, 6),
 	                  .pid = store_int(rows, 7)};
 	store_rows_close(rows);
-	r->live = isnan(r->finished) && s->now - r->last_seen < RECENT_SECONDS;
+	r->live = isnan(r->finished) && cmd_run_alive(r->host, r->pid, r->last_seen);
 	return 0;
 }
 
