@@ -1,4 +1,5 @@
 #include "cmd.h"
+#include "wire.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ struct report_style cmd_style(FILE *to)
 	int fd = fileno(to);
 	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
 
-	if (fd < 0 || !isatty(fd))
+	/* A rank's stdout is a terminal of mpirun's own making, whatever the user's is. */
+	if (fd < 0 || !isatty(fd) || (wire_launched() && !getenv("RANKSWEEP_TERMINAL")))
 		return style;
 	if (ioctl(fd, TIOCGWINSZ, &size) == 0)
 		style.width = size.ws_col;

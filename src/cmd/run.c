@@ -217,6 +217,8 @@ static int launch(const struct run_options *o, char **argv, struct fault *f)
 	       : o->progress == PROGRESS_LINES ? "lines"
 	                                       : "none",
 	       1);
+	if (isatty(1))
+		setenv("RANKSWEEP_TERMINAL", "1", 1);
 	status = host_make_dirs(l.out_dir, f) ? -1 : launch_run(&lo, f);
 	unload(&l);
 	return status;
