@@ -48,7 +48,7 @@ restore() {
 }
 
 mkdir "$work/tree"
-(cd "$top" && cp -r Makefile include src tests "$work/tree/")
+(cd "$top" && cp -r Makefile include scripts src tests "$work/tree/")
 if ! build; then
 	cat "$work/log"
 	echo "1..0 # the tests do not build without any mutant"
