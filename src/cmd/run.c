@@ -284,6 +284,19 @@ static int be_rank(const struct run_options *o, struct fault *f)
 	return status;
 }
 
+/* srun without PMIx starts n copies that know nothing of each other: each would be a run of its own. */
+static int check_launch(struct fault *f)
+{
+	const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+
+	if (!wire_launched() && tasks && atol(tasks) > 1)
+		return fault_set(
+		    f, FAULT_USAGE,
+		    "srun started %s copies that cannot see each other: use `srun --mpi=pmix`, or mpirun",
+		    tasks);
+	return 0;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct run_options o;
@@ -294,6 +307,8 @@ int cmd_run(int argc, char **argv)
 		fputs(usage, stdout);
 		return 0;
 	}
+	if (!status)
+		status = check_launch(&f);
 	if (!status)
 		status = wire_launched() || o.ranks == 1 ? be_rank(&o, &f) : launch(&o, argv, &f);
 	return status < 0 ? cmd_print_fault(&f) : status;
