@@ -186,6 +186,10 @@ void plan_needs(const struct plan *p, uint32_t unit, uint32_t other, uint32_t *f
 /* Combo of these parents (in the order of phase->after), made when new. */
 uint32_t plan_add_combo(struct plan *p, uint32_t instance, const uint32_t *parents, uint32_t n);
 uint32_t plan_find_combo(const struct plan *p, uint32_t instance, const uint32_t *parents, uint32_t n);
+/* Leave out numbers, up to the next trial and unit (first_unit 0: no units are left out): what had them was
+ * forgotten, and outputs and folders carry the numbers of the others. A trial that is left out has combo 0
+ * and belongs to no instance, a unit that is left out has trial 0. */
+void plan_leave_out(struct plan *p, uint32_t next_trial, uint32_t next_unit);
 /* New trial with its units, all with unmet counters and states unset (the caller's business), and the
  * combos that its existence makes possible below it (pick `all`). */
 uint32_t plan_add_trial(struct plan *p, uint32_t combo, uint32_t k, struct key128 key,

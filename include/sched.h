@@ -104,6 +104,7 @@ struct record {
 	uint32_t phase;
 	int32_t outer;
 	uint32_t k;
+	uint32_t first_unit; /* in a replay: its stored number; 0: the next one */
 	struct key128 key;
 	const uint32_t *parents; /* trial numbers */
 	uint32_t nparents;

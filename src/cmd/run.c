@@ -23,8 +23,8 @@ static const char usage[] =
     "\n"
     "Starts a study, or goes on where it stopped: the same command again repeats nothing.\n"
     "Results go to NAME.db and outputs to NAME.out/ in the current folder (NAME is the study's).\n"
-    "Outside of mpirun and srun it starts mpirun itself, with one scheduling rank and one\n"
-    "working rank that uses all cores of this machine.\n"
+    "Outside of mpirun and srun it starts mpirun itself: in an allocation of several nodes with the\n"
+    "ranks it was made for, else with one scheduling rank and one that uses all cores of this machine.\n"
     "\n"
     "  --db PATH.db       another database; outputs go to PATH.out/\n"
     "  --ranks N          start N ranks; 1: no mpirun, this process does it all\n"
@@ -195,10 +195,20 @@ static void unload(struct loaded *l)
 
 /* ---- the three roles -------------------------------------------------------------------------------- */
 
+/* On several nodes mpirun knows best how many ranks the allocation is meant for. */
+static bool in_large_allocation(void)
+{
+	const char *nodes = getenv("SLURM_JOB_NUM_NODES");
+
+	return (nodes && atol(nodes) > 1) || getenv("PBS_NODEFILE");
+}
+
 static int launch(const struct run_options *o, char **argv, struct fault *f)
 {
 	struct loaded l = {0};
-	struct launch_options lo = {.ranks = o->ranks > 0 ? (uint32_t)o->ranks : 2};
+	struct launch_options lo = {.ranks = o->ranks > 0            ? (uint32_t)o->ranks
+	                                     : in_large_allocation() ? 0
+	                                                             : 2};
 	const char **args;
 	int status, n = 0;
 

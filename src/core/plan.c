@@ -328,6 +328,14 @@ static void add_units(struct plan *p, struct plan_trial *t, uint32_t trial, uint
 	}
 }
 
+void plan_leave_out(struct plan *p, uint32_t next_trial, uint32_t next_unit)
+{
+	while (p->trials.count + 1 < next_trial)
+		((struct plan_trial *)slab_add(&p->trials))->instance = UINT32_MAX;
+	while (p->units.count + 1 < next_unit)
+		slab_add(&p->units);
+}
+
 uint32_t plan_add_trial(struct plan *p, uint32_t combo, uint32_t k, struct key128 key,
                         const struct value *values)
 {

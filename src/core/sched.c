@@ -103,12 +103,17 @@ void sched_record(struct sched *s, const struct record *r)
 }
 
 /* ---- records ------------------------------------------------------------------------------------ */
+/* A gap in the stored numbers is what an accepted edit made forget; a larger one is damage. */
+enum { MAX_LEFT_OUT = 1 << 24 };
+
 static int apply_trial(struct sched *s, const struct record *r, struct fault *f)
 {
 	uint32_t instance = plan_instance(&s->plan, r->phase, r->outer);
 	uint32_t combo;
 
-	if (r->trial != s->plan.trials.count + 1)
+	if (r->trial <= s->plan.trials.count || (r->first_unit && r->first_unit <= s->plan.units.count) ||
+	    r->trial - s->plan.trials.count > MAX_LEFT_OUT ||
+	    (r->first_unit && r->first_unit - s->plan.units.count > MAX_LEFT_OUT))
 		return fault_set(f, FAULT_IO, "trial %u is stored after trial %u", r->trial,
 		                 s->plan.trials.count);
 	if (instance == UINT32_MAX)
@@ -123,6 +128,7 @@ static int apply_trial(struct sched *s, const struct record *r, struct fault *f)
 		                 plan_find_trial(&s->plan, r->key));
 	if (s->study->phases[r->phase].space.nparams && !r->values)
 		return fault_set(f, FAULT_IO, "trial %u has no values", r->trial);
+	plan_leave_out(&s->plan, r->trial, r->first_unit);
 	combo = plan_add_combo(&s->plan, instance, r->parents, r->nparents);
 	plan_add_trial(&s->plan, combo, r->k, r->key, r->values);
 	sched_count_new_units(s, r->trial);
@@ -131,7 +137,7 @@ static int apply_trial(struct sched *s, const struct record *r, struct fault *f)
 
 static int apply_unit(struct sched *s, const struct record *r, struct fault *f)
 {
-	if (r->unit < 1 || r->unit > s->plan.units.count)
+	if (r->unit < 1 || r->unit > s->plan.units.count || !plan_unit(&s->plan, r->unit)->trial)
 		return fault_set(f, FAULT_IO, "unit %u belongs to no stored trial", r->unit);
 	if ((unsigned)r->fact.state >= UNIT_STATE_COUNT || (unsigned)r->fact.reason >= REASON_COUNT ||
 	    r->fact.cause > s->plan.units.count)
@@ -204,7 +210,8 @@ void sched_resume(struct sched *s, int64_t now_ms, struct actions *out)
 		if (s->plan.instances[i].exists)
 			plan_touch(&s->plan, i);
 	for (uint32_t t = 1; t <= s->plan.trials.count; t++)
-		sched_check_study_stop(s, t);
+		if (plan_trial(&s->plan, t)->combo)
+			sched_check_study_stop(s, t);
 	s->out = NULL;
 }
 

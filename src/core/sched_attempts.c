@@ -231,9 +231,13 @@ void sched_rebuild_units(struct sched *s)
 {
 	for (uint32_t unit = 1; unit <= s->plan.units.count; unit++) {
 		struct plan_unit *u = plan_unit(&s->plan, unit);
-		struct plan_trial *t = plan_trial(&s->plan, u->trial);
-		uint32_t n = plan_nunits(&s->plan, t);
+		struct plan_trial *t;
+		uint32_t n;
 
+		if (!u->trial)
+			continue;
+		t = plan_trial(&s->plan, u->trial);
+		n = plan_nunits(&s->plan, t);
 		if (unit == t->first_unit)
 			for (uint32_t v = unit; v < unit + n; v++) {
 				const struct plan_unit *w = plan_unit(&s->plan, v);

@@ -92,7 +92,8 @@ static bool counts_match(const struct sched *s)
 	uint64_t all[UNIT_STATE_COUNT] = {0}, sums[UNIT_STATE_COUNT] = {0};
 
 	for (uint32_t u = 1; u <= s->plan.units.count; u++)
-		all[plan_unit(&s->plan, u)->state]++;
+		if (plan_unit(&s->plan, u)->trial)
+			all[plan_unit(&s->plan, u)->state]++;
 	for (uint32_t i = 0; i < s->study->nphases; i++)
 		for (int k = 0; k < UNIT_STATE_COUNT; k++)
 			sums[k] += s->phases[i].by_state[k];
@@ -140,9 +141,9 @@ const char *sched_audit(const struct sched *s, struct arena *scratch)
 	if (s->replaying)
 		return NULL;
 	for (uint32_t u = 1; u <= s->plan.units.count && !wrong; u++)
-		wrong = audit_unit(s, u, scratch);
+		wrong = plan_unit(&s->plan, u)->trial ? audit_unit(s, u, scratch) : NULL;
 	for (uint32_t t = 1; t <= s->plan.trials.count && !wrong; t++)
-		wrong = audit_trial(s, t, open, scratch);
+		wrong = plan_trial(&s->plan, t)->combo ? audit_trial(s, t, open, scratch) : NULL;
 	for (uint32_t i = 0; i < s->nworkers && !wrong; i++)
 		wrong = s->workers[i] ? audit_worker(s, i, scratch) : NULL;
 	if (!wrong)
@@ -215,7 +216,8 @@ const char *sched_dump(const struct sched *s, struct arena *a)
 
 	add(&t, "study %s\n", s->study->name);
 	for (uint32_t i = 1; i <= s->plan.trials.count; i++)
-		dump_trial(s, i, &t);
+		if (plan_trial(&s->plan, i)->combo)
+			dump_trial(s, i, &t);
 	for (uint32_t i = 0; i < s->plan.ninstances; i++)
 		for (uint32_t k = 0;
 		     s->plan.instances[i].exists && k < s->study->phases[s->plan.instances[i].phase].nafter;

@@ -17,8 +17,13 @@ uint32_t sched_trial_count(const struct sched *s)
 void sched_unit(const struct sched *s, uint32_t unit, struct unit_view *out)
 {
 	const struct plan_unit *u = plan_unit(&s->plan, unit);
-	const struct plan_instance *in = &s->plan.instances[plan_trial(&s->plan, u->trial)->instance];
+	const struct plan_instance *in;
 
+	if (!u->trial) { /* a number that was left out */
+		*out = (struct unit_view){.unit = unit};
+		return;
+	}
+	in = &s->plan.instances[plan_trial(&s->plan, u->trial)->instance];
 	*out = (struct unit_view){.unit = unit, .trial = u->trial, .phase = in->phase, .outer = in->outer};
 	out->fold = plan_fold(&s->plan, unit);
 	sched_get_fact(s, unit, &out->fact);

@@ -231,6 +231,7 @@ static int load_trial(void *ctx, const struct store_trial *t, struct fault *f)
 	                   .trial = t->trial,
 	                   .outer = t->outer,
 	                   .k = t->k,
+	                   .first_unit = t->first_unit,
 	                   .key = {t->key_hi, t->key_lo},
 	                   .parents = t->parents,
 	                   .nparents = t->nparents};
