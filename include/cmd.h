@@ -32,7 +32,7 @@ int cmd_graph(int argc, char **argv);
  * nothing about a database without trials. */
 int report_end(const char *db_path, FILE *out, struct fault *f);
 
-/* ---- words of the command line (options.c) --------------------------------------------------- */
+/* ---- words of the command line (cmd.c) --------------------------------------------------- */
 enum cmd_kind {
 	CMD_FLAG,    /* bool: set true */
 	CMD_TEXT,    /* const char * */
@@ -108,7 +108,7 @@ struct cmd_failure {                        /* units that failed or are blocked 
 };
 int cmd_failures(struct cmd_db *d, struct cmd_failure **out, uint32_t *n, struct fault *f);
 /* A line for each, and how to look at one. Nothing when nothing went wrong. */
-int cmd_put_failures(struct cmd_db *d, struct bytes *out, struct fault *f);
+int cmd_put_failures(struct cmd_db *d, struct bytes *b, struct fault *f);
 
 /* ---- output (out.c) ------------------------------------------------------------------------------ */
 struct report_style cmd_style(FILE *to);   /* of a terminal; no width and no colour elsewhere */

@@ -109,22 +109,29 @@ static int best_of(struct cmd_db *d, const struct study_phase *p, int64_t n, boo
 	                 p->metric);
 }
 
+static int find_and_put(struct cmd_db *d, const char *phase, int64_t n, bool json, struct fault *f)
+{
+	const struct study_phase *p = NULL;
+
+	if (phase && ranking_find_phase(d, phase, &p, f))
+		return -1;
+	if (!p)
+		p = last_scored(d->study);
+	if (!p)
+		return fault_set(f, FAULT_USAGE, "no phase of the study has a metric: nothing is best in it");
+	if (!p->metric)
+		return fault_set(f, FAULT_USAGE, "phase %s has no metric: nothing is best in it", p->name);
+	return best_of(d, p, n, json, f);
+}
+
 static int best(const char *word, const char *phase, int64_t n, bool json, struct fault *f)
 {
 	struct cmd_db d;
-	const struct study_phase *p;
-	int bad = 0;
+	int bad;
 
 	if (cmd_db_open(&d, word, f))
 		return -1;
-	p = last_scored(d.study);
-	if (phase)
-		bad = ranking_find_phase(&d, phase, &p, f);
-	if (!bad && (!p || !p->metric))
-		bad = fault_set(f, FAULT_USAGE, "%s has no metric: nothing is best in it",
-		                p ? arena_printf(&d.arena, "phase %s", p->name) : "the study");
-	if (!bad)
-		bad = best_of(&d, p, n, json, f);
+	bad = find_and_put(&d, phase, n, json, f);
 	cmd_db_close(&d);
 	return bad;
 }

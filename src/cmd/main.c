@@ -92,11 +92,11 @@ static int cmd_help(int argc, char **argv)
 	const struct verb *v;
 	char *words[] = {argc > 1 ? argv[1] : NULL, (char[]){"--help"}, NULL};
 
-	if (argc < 2 || argv[1][0] == '-') {
+	if (argc < 2) {
 		put_usage(stdout);
 		return 0;
 	}
-	v = find_verb(argv[1]);
+	v = find_verb(argv[1][0] == '-' ? "help" : argv[1]);
 	if (!v)
 		return no_verb(argv[1]);
 	if (v->run == cmd_help || v->run == cmd_version) {
@@ -108,8 +108,10 @@ static int cmd_help(int argc, char **argv)
 
 static int cmd_version(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "--help"))
-		printf("usage: ranksweep version\n\n");
+	char *words[] = {(char[]){"help"}, (char[]){"version"}, NULL};
+
+	if (argc > 1 && argv[1][0] == '-')
+		return cmd_help(2, words);
 	printf("ranksweep %s\n", CMD_VERSION);
 	return 0;
 }
@@ -125,7 +127,7 @@ static int dispatch(int argc, char **argv)
 		return FAULT_USAGE;
 	}
 	if (!strcmp(word, "--help") || !strcmp(word, "-h"))
-		return cmd_help(argc - 1, argv + 1);
+		return cmd_help(1, argv);
 	if (!strcmp(word, "--version") || !strcmp(word, "-V"))
 		return cmd_version(1, argv);
 	if (word[0] == '-') {

@@ -33,7 +33,7 @@ struct parse {
 	uint32_t nbinds, cap;
 };
 
-static uint32_t bind(struct parse *p, const char *text)
+static uint32_t add_bind(struct parse *p, const char *text)
 {
 	if (p->nbinds + 1 >= p->cap) {
 		uint32_t cap = p->cap ? 2 * p->cap : 16;
@@ -95,7 +95,7 @@ static void put_param_value(struct parse *p, const char *value)
 	double v, half;
 	char lo[TEXT_NUMBER], hi[TEXT_NUMBER];
 
-	text_putf(&p->sql, "CAST(p.value AS TEXT) = ?%u", bind(p, value));
+	text_putf(&p->sql, "CAST(p.value AS TEXT) = ?%u", add_bind(p, value));
 	if (!text_parse_double(value, strlen(value), &v) || !isfinite(v))
 		return;
 	text_putf(&p->sql, " OR p.value = CAST(?%u AS REAL)", p->nbinds);
@@ -104,8 +104,9 @@ static void put_param_value(struct parse *p, const char *value)
 		text_double(lo, v - half);
 		text_double(hi, v + half);
 		text_putf(&p->sql, " OR (typeof(p.value) = 'real' AND p.value >= CAST(?%u AS REAL)",
-		          bind(p, arena_strdup(p->arena, lo)));
-		text_putf(&p->sql, " AND p.value <= CAST(?%u AS REAL))", bind(p, arena_strdup(p->arena, hi)));
+		          add_bind(p, arena_strdup(p->arena, lo)));
+		text_putf(&p->sql, " AND p.value <= CAST(?%u AS REAL))",
+		          add_bind(p, arena_strdup(p->arena, hi)));
 	}
 }
 
@@ -115,7 +116,7 @@ static int put_integer(struct parse *p, const char *key, const char *value, stru
 
 	if (!text_parse_int(value, strlen(value), &v))
 		return fault_set(f, FAULT_USAGE, "%s is a whole number, `%s` is none", key, value);
-	text_putf(&p->sql, "CAST(?%u AS INTEGER)", bind(p, value));
+	text_putf(&p->sql, "CAST(?%u AS INTEGER)", add_bind(p, value));
 	return 0;
 }
 
@@ -124,7 +125,7 @@ static int put_word(struct parse *p, const char *key, const char *value, const c
 {
 	if (!is_one_of(value, list, n))
 		return unknown(key, value, list, n, f);
-	text_putf(&p->sql, "?%u", bind(p, value));
+	text_putf(&p->sql, "?%u", add_bind(p, value));
 	return 0;
 }
 
@@ -152,7 +153,7 @@ static void open_param(struct parse *p, const char *name)
 	          " json_each(t.params) j WHERE t.trial = units.trial UNION ALL"
 	          " SELECT q.phase || '.' || q.name, q.value FROM params q WHERE q.trial = units.trial) p"
 	          " WHERE p.name = ?%u AND (",
-	          bind(p, name));
+	          add_bind(p, name));
 }
 
 /* The next value up to a comma; NULL at the end. */
@@ -236,7 +237,7 @@ int selector_parse(struct arena *a, const char *const *words, uint32_t n, const 
 		    .nbinds = p.nbinds,
 		};
 	if (!bad) {
-		bind(&p, NULL);
+		add_bind(&p, NULL);
 		out->binds = p.binds;
 	}
 	bytes_finish(&p.sql);
