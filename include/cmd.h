@@ -98,6 +98,14 @@ int cmd_live_run(struct cmd_db *d, int64_t *run, struct fault *f);
 /* key=value words as a condition over the units of this database. */
 int cmd_select(struct cmd_db *d, char *const *words, int n, struct selector_sql *out, struct fault *f);
 
+/* ---- parameters (params.c) ---------------------------------------------------------------------- */
+struct cmd_params {
+	const char *json, *text; /* an object; "lr=0.1 hidden=64" with all digits. NULL: none, inactive */
+};
+/* What this trial adds to those it comes after. */
+int cmd_own_params(struct cmd_db *d, const struct study_phase *p, const char *trial, struct cmd_params *out,
+                   struct fault *f);
+
 /* ---- what went wrong (failures.c) --------------------------------------------------------------- */
 struct cmd_failure {                        /* units that failed or are blocked alike */
 	const char *state, *phase, *reason; /* reason NULL: blocked */

@@ -161,80 +161,6 @@ static int put_metrics(struct show *s, struct fault *f)
 }
 
 /* ---- lineage --------------------------------------------------------------------------------- */
-static bool find_param(const struct study_phase *p, const char *name, uint32_t *index)
-{
-	for (uint32_t i = 0; i < p->space.nparams; i++)
-		if (!strcmp(p->space.params[i].name, name)) {
-			*index = i;
-			return true;
-		}
-	return false;
-}
-
-struct shown_value {
-	const char *json, *text; /* NULL: inactive */
-};
-
-static struct shown_value value_of(struct show *s, const struct store_rows *rows, uint32_t column)
-{
-	struct shown_value v;
-	struct bytes b = {0};
-	char buf[TEXT_NUMBER];
-
-	if (store_type(rows, column) == STORE_REAL || store_type(rows, column) == STORE_INT) {
-		text_double(buf, store_real(rows, column));
-		v.text = v.json = arena_strdup(&s->db.arena, buf);
-		return v;
-	}
-	report_put_string(&b, store_text(rows, column));
-	v.json = arena_strndup(&s->db.arena, (const char *)b.data, b.len);
-	v.text = cmd_keep(&s->db, rows, column);
-	bytes_finish(&b);
-	return v;
-}
-
-static void join_values(struct show *s, const struct study_phase *p, const struct shown_value *values,
-                        struct shown_value *out)
-{
-	struct bytes json = {0}, text = {0};
-
-	text_put(&json, "{");
-	for (uint32_t i = 0; i < p->space.nparams; i++) {
-		if (!values[i].json)
-			continue;
-		report_key(&json, p->space.params[i].name);
-		text_put(&json, values[i].json);
-		text_putf(&text, "%s%s=%s", text.len ? " " : "", p->space.params[i].name, values[i].text);
-	}
-	text_put(&json, "}");
-	out->json = arena_strndup(&s->db.arena, (const char *)json.data, json.len);
-	out->text = text.len ? arena_strndup(&s->db.arena, (const char *)text.data, text.len) : "";
-	bytes_finish(&json);
-	bytes_finish(&text);
-}
-
-/* The own parameters of a trial, in the order of the study file. */
-static int own_params(struct show *s, const struct study_phase *p, const char *trial, struct shown_value *out,
-                      struct fault *f)
-{
-	const char *binds[] = {trial, p->name, NULL};
-	struct shown_value *values = arena_array(&s->db.arena, p->space.nparams + 1, sizeof *values);
-	struct store_rows *rows;
-	uint32_t i;
-	int got;
-
-	if (store_select(s->db.store,
-	                 "SELECT name, value FROM params WHERE trial = CAST(?1 AS INTEGER) AND phase = ?2",
-	                 binds, &rows, f))
-		return -1;
-	while ((got = store_next(rows, f)) > 0)
-		if (find_param(p, store_text(rows, 0), &i) && store_type(rows, 1) != STORE_NULL)
-			values[i] = value_of(s, rows, 1);
-	store_rows_close(rows);
-	join_values(s, p, values, out);
-	return got;
-}
-
 static int put_lineage(struct show *s, struct fault *f)
 {
 	static const struct column columns[] = {
@@ -245,7 +171,7 @@ static int put_lineage(struct show *s, struct fault *f)
 	    {"params", "own parameters", 0},
 	};
 	enum { PARAMS = 8 };
-	struct shown_value params = {"{}", ""};
+	struct cmd_params params = {"{}", ""};
 	const struct study_phase *p;
 	struct store_rows *rows;
 	struct report r;
@@ -263,7 +189,7 @@ static int put_lineage(struct show *s, struct fault *f)
 		for (uint32_t i = 0; i < PARAMS; i++)
 			cmd_cell(&r, i, rows, i);
 		p = study_find_phase(s->db.study, store_text(rows, 1));
-		if (p && own_params(s, p, cmd_keep(&s->db, rows, 0), &params, f)) {
+		if (p && cmd_own_params(&s->db, p, cmd_keep(&s->db, rows, 0), &params, f)) {
 			got = -1;
 			break;
 		}

@@ -1,0 +1,75 @@
+/* params: the own parameters of a trial, in the order of the study file. */
+#include "cmd.h"
+
+#include "text.h"
+
+#include <string.h>
+
+static bool find_param(const struct study_phase *p, const char *name, uint32_t *index)
+{
+	for (uint32_t i = 0; i < p->space.nparams; i++)
+		if (!strcmp(p->space.params[i].name, name)) {
+			*index = i;
+			return true;
+		}
+	return false;
+}
+
+static struct cmd_params value_of(struct cmd_db *d, const struct store_rows *rows, uint32_t column)
+{
+	struct cmd_params v;
+	struct bytes b = {0};
+	char buf[TEXT_NUMBER];
+
+	if (store_type(rows, column) == STORE_REAL || store_type(rows, column) == STORE_INT) {
+		text_double(buf, store_real(rows, column));
+		v.text = v.json = arena_strdup(&d->arena, buf);
+		return v;
+	}
+	report_put_string(&b, store_text(rows, column));
+	v.json = arena_strndup(&d->arena, (const char *)b.data, b.len);
+	v.text = cmd_keep(d, rows, column);
+	bytes_finish(&b);
+	return v;
+}
+
+static void join_values(struct cmd_db *d, const struct study_phase *p, const struct cmd_params *values,
+                        struct cmd_params *out)
+{
+	struct bytes json = {0}, text = {0};
+
+	text_put(&json, "{");
+	for (uint32_t i = 0; i < p->space.nparams; i++) {
+		if (!values[i].json)
+			continue;
+		report_key(&json, p->space.params[i].name);
+		text_put(&json, values[i].json);
+		text_putf(&text, "%s%s=%s", text.len ? " " : "", p->space.params[i].name, values[i].text);
+	}
+	text_put(&json, "}");
+	out->json = arena_strndup(&d->arena, (const char *)json.data, json.len);
+	out->text = text.len ? arena_strndup(&d->arena, (const char *)text.data, text.len) : "";
+	bytes_finish(&json);
+	bytes_finish(&text);
+}
+
+int cmd_own_params(struct cmd_db *d, const struct study_phase *p, const char *trial, struct cmd_params *out,
+                   struct fault *f)
+{
+	const char *binds[] = {trial, p->name, NULL};
+	struct cmd_params *values = arena_array(&d->arena, p->space.nparams + 1, sizeof *values);
+	struct store_rows *rows;
+	uint32_t i;
+	int got;
+
+	if (store_select(d->store,
+	                 "SELECT name, value FROM params WHERE trial = CAST(?1 AS INTEGER) AND phase = ?2",
+	                 binds, &rows, f))
+		return -1;
+	while ((got = store_next(rows, f)) > 0)
+		if (find_param(p, store_text(rows, 0), &i) && store_type(rows, 1) != STORE_NULL)
+			values[i] = value_of(d, rows, 1);
+	store_rows_close(rows);
+	join_values(d, p, values, out);
+	return got;
+}
