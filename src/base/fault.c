@@ -10,7 +10,7 @@ static void mark_cut(struct fault *f, size_t wanted)
 		memcpy(f->text + sizeof f->text - 4, "...", 4);
 }
 
-int fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
+int(fault_set)(struct fault *f, enum fault_code code, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
@@ -25,7 +25,7 @@ int fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
 	return -1;
 }
 
-int fault_context(struct fault *f, const char *fmt, ...)
+int(fault_context)(struct fault *f, const char *fmt, ...)
 {
 	char old[sizeof f->text];
 	va_list ap;
