@@ -201,6 +201,23 @@ static void check_none_phase(struct draft *d, const struct draft_phase *t)
 		}
 }
 
+/* What a `none` phase made of all data holds outer test parts: no fold may build on it. */
+static void check_below_full(struct draft *d, const struct draft_phase *t)
+{
+	for (uint32_t q = 0; q < d->nphases; q++)
+		for (uint32_t a = 0; a < d->nphases; a++)
+			if (t->ancestor[q] && d->phases[q].p.folds == FOLDS_NONE &&
+			    d->phases[q].ancestor[a] && d->phases[a].p.folds != FOLDS_NONE) {
+				draft_error(
+				    d, t->folds ? t->folds : t->node,
+				    "phase '%s' is searched in each outer fold but comes after '%s', whose "
+				    "model has seen the outer test parts: set `folds: none` here, or "
+				    "`folds: outer` there",
+				    t->p.name, d->phases[q].p.name);
+				return;
+			}
+}
+
 /* The full search takes the `each` phases that lead to a `none` phase (all of them when none does), the
  * `outer` phases that lead to one, and whatever those come after. */
 static void mark_full(struct draft *d)
@@ -231,6 +248,8 @@ void draft_check_folds(struct draft *d)
 			            "`folds: outer` needs nested folds, as in `folds: {outer: 3, inner: 5}`");
 		if (t->p.folds == FOLDS_NONE && f->outer && !f->full)
 			check_none_phase(d, t);
+		if (t->p.folds != FOLDS_NONE && f->outer)
+			check_below_full(d, t);
 	}
 	if (f->outer && f->full)
 		mark_full(d);

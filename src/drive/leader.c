@@ -255,8 +255,10 @@ static int say_phase(struct leader *l, uint32_t to, const struct study_phase *p,
 
 	m.u.phase.env = arena_array(&l->scratch, p->nenv + 1, sizeof *p->env);
 	m.u.phase.captures = arena_array(&l->scratch, p->ncaptures + 1, sizeof *p->captures);
-	memcpy(m.u.phase.env, p->env, p->nenv * sizeof *p->env);
-	memcpy(m.u.phase.captures, p->captures, p->ncaptures * sizeof *p->captures);
+	for (uint32_t i = 0; i < p->nenv; i++)
+		m.u.phase.env[i] = p->env[i];
+	for (uint32_t i = 0; i < p->ncaptures; i++)
+		m.u.phase.captures[i] = p->captures[i];
 	return say(l, to, &m, f);
 }
 

@@ -978,6 +978,38 @@ static void a_longer_grid_adds_its_new_points_only(void **state)
 	run_finish(r);
 }
 
+/* An accepted edit made the trials between forget: their numbers stay unused, and nothing else changes. */
+static void numbers_left_out_stay_unused(void **state)
+{
+	const struct value v = {.kind = VALUE_REAL};
+	const struct record first = {
+	    .kind = RECORD_TRIAL, .trial = 3, .first_unit = 5, .outer = -1, .values = &v, .key = {1, 1}};
+	struct run *r = run_new();
+	struct unit_view u;
+	struct fault f;
+
+	(void)state;
+	gen_phase(r->gen, "a");
+	gen_random(r->gen, 2);
+	r->study = gen_seal(r->gen);
+	r->sched = sched_new(&r->arena, r->study, &(struct sched_options){0});
+	assert_int_equal(sched_apply(r->sched, &first, &f), 0);
+	assert_int_equal(
+	    sched_apply(r->sched,
+	                &(struct record){.kind = RECORD_UNIT, .unit = 2, .fact = {.state = UNIT_DONE}}, &f),
+	    -1);
+	tick(r, 0);
+	assert_null(sched_audit(r->sched, &r->arena));
+	assert_int_equal(sched_trial_count(r->sched), 4); /* one more of two */
+	sched_unit(r->sched, 2, &u);
+	assert_int_equal(u.trial, 0);
+	sched_unit(r->sched, 5, &u);
+	assert_int_equal(u.trial, 3);
+	sched_unit(r->sched, 6, &u);
+	assert_int_equal(u.trial, 4);
+	run_finish(r);
+}
+
 static void damaged_records_are_refused(void **state)
 {
 	const uint32_t parents[] = {1};
@@ -988,7 +1020,11 @@ static void damaged_records_are_refused(void **state)
 		const char *what;
 		struct record r;
 	} rows[] = {
-	    {"gap in trials", {.kind = RECORD_TRIAL, .trial = 3, .outer = -1, .values = &v}},
+	    {"trial again", {.kind = RECORD_TRIAL, .trial = 1, .outer = -1, .values = &v, .key = {2, 2}}},
+	    {"units again",
+	     {.kind = RECORD_TRIAL, .trial = 2, .first_unit = 1, .outer = -1, .values = &v, .key = {2, 2}}},
+	    {"gap too large",
+	     {.kind = RECORD_TRIAL, .trial = 1u << 25, .outer = -1, .values = &v, .key = {2, 2}}},
 	    {"unknown phase", {.kind = RECORD_TRIAL, .trial = 2, .phase = 9, .outer = -1, .values = &v}},
 	    {"unknown outer fold", {.kind = RECORD_TRIAL, .trial = 2, .outer = 4, .values = &v}},
 	    {"same key", {.kind = RECORD_TRIAL, .trial = 2, .outer = -1, .values = &v, .key = {1, 1}}},
@@ -1119,6 +1155,7 @@ int main(void)
 	    cmocka_unit_test(stale_and_wild_messages_change_nothing),
 	    cmocka_unit_test(a_resume_loses_what_ran_and_repeats_nothing),
 	    cmocka_unit_test(a_longer_grid_adds_its_new_points_only),
+	    cmocka_unit_test(numbers_left_out_stay_unused),
 	    cmocka_unit_test(damaged_records_are_refused),
 	    cmocka_unit_test(the_context_of_a_command),
 	    cmocka_unit_test(what_is_planned_behind_a_pick),
