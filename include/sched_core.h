@@ -66,7 +66,6 @@ struct worker {
 	bool up;
 	uint32_t cpus, gpus, free_cpus, free_gpus;
 	int64_t memory_bytes, free_memory; /* capacity 0: unknown, not counted */
-	uint32_t held_max;
 	struct slot_list running, held;
 	struct worker_node *nodes; /* by need and list kind */
 };
@@ -82,6 +81,7 @@ struct sched {
 	struct arena *arena;
 	const struct study *study;
 	struct sched_options options;
+	double recent_seconds; /* of an attempt: moving average; 1 before the first */
 	struct plan plan;
 	bool replaying; /* facts are stored as they come; sched_resume derives the rest */
 	bool finished;

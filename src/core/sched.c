@@ -59,6 +59,7 @@ struct sched *sched_new(struct arena *a, const struct study *study, const struct
 	s->options = *o;
 	if (s->options.backoff_ms <= 0)
 		s->options.backoff_ms = 1000;
+	s->recent_seconds = 1;
 	s->replaying = true;
 	s->alike = true;
 	s->unfit_since_ms = INT64_MAX;

@@ -99,6 +99,13 @@ static void list_append(struct sched *s, uint32_t worker, uint32_t need, enum li
 	l->count++;
 }
 
+static uint64_t held_max(const struct sched *s, const struct worker *w)
+{
+	bool brief = s->recent_seconds * 1000 < (double)s->options.short_ms;
+
+	return (uint64_t)(brief ? s->options.prefetch_short : s->options.prefetch_per_slot) * w->cpus;
+}
+
 /* Put the worker where its room now says. used: it was just given something, others come first next time. */
 static void place_worker(struct sched *s, uint32_t worker, bool used)
 {
@@ -106,7 +113,7 @@ static void place_worker(struct sched *s, uint32_t worker, bool used)
 
 	for (uint32_t i = 0; i < s->nneeds; i++) {
 		bool want[LIST_KINDS] = {has_room(w, &s->needs[i]),
-		                         is_able(w, &s->needs[i]) && w->held.count < w->held_max};
+		                         is_able(w, &s->needs[i]) && w->held.count < held_max(s, w)};
 
 		for (enum list_kind k = LIST_FREE; k < LIST_KINDS; k++) {
 			bool in = node_at(s, worker, i, k)->in;
@@ -304,7 +311,6 @@ static struct worker *worker_at(struct sched *s, uint32_t worker)
 void sched_worker_up(struct sched *s, const struct event *e)
 {
 	struct worker *w;
-	uint64_t held;
 
 	if (e->worker >= SCHED_MAX_WORKERS)
 		return;
@@ -315,8 +321,6 @@ void sched_worker_up(struct sched *s, const struct event *e)
 	w->cpus = w->free_cpus = e->cpus ? e->cpus : 1;
 	w->gpus = w->free_gpus = e->gpus;
 	w->memory_bytes = w->free_memory = e->memory_bytes > 0 ? e->memory_bytes : 0;
-	held = (uint64_t)s->options.prefetch_per_slot * w->cpus;
-	w->held_max = held < UINT32_MAX ? (uint32_t)held : UINT32_MAX;
 	s->workers_up++;
 	s->seen_worker = true;
 	for (uint32_t i = 0; i < s->nneeds; i++)
@@ -391,6 +395,7 @@ static void observe(struct sched *s, uint32_t unit, int64_t started_ms)
 
 	p->seconds += (double)(s->now_ms - started_ms) / 1000.0;
 	p->timed++;
+	s->recent_seconds += ((double)(s->now_ms - started_ms) / 1000.0 - s->recent_seconds) * 0.1;
 	sched_refresh_critical(s);
 }
 

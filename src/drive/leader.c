@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { COMMIT_DELAY_MS = 3, PREFETCH_SHORT = 8, SHORT_MS = 10 };
 enum { TURN_FRAMES = 512, TURN_PROPOSALS = 2000, TOUCH_MS = 15000, LAST_TAIL = 1024, STOP_MARGIN_MS = 15000 };
 
 struct outbox {
@@ -30,6 +31,7 @@ struct outbox {
 	struct bytes *full; /* frames that are complete, in order */
 	uint32_t nfull, cap;
 	uint32_t slots; /* 0: no HELLO yet */
+	uint32_t given; /* units assigned and not ended */
 	bool touched;   /* in the list of outboxes to send */
 };
 
@@ -50,7 +52,8 @@ struct leader {
 	uint64_t run;
 	struct outbox *out;
 	uint32_t *touched, ntouched, slots;
-	int64_t now_ms, stop_at_ms, touch_at_ms;
+	bool urgent; /* somebody waits for what this turn's commit allows to be sent */
+	int64_t now_ms, stop_at_ms, touch_at_ms, commit_by_ms;
 	bool finished, stop_is_end; /* stop_is_end: `stop: time` was reached, not an interruption */
 	uint32_t signals;
 	struct fault verdict;
@@ -75,6 +78,7 @@ static int say(struct leader *l, uint32_t to, const struct msg *m, struct fault 
 	struct outbox *o = &l->out[to];
 
 	touch(l, to);
+	l->urgent = l->urgent || m->kind != MSG_ASSIGN || o->given <= o->slots;
 	if (!msg_encode(&o->frame, m))
 		return 0;
 	if (o->nfull == o->cap) {
@@ -171,6 +175,7 @@ static int assign(struct leader *l, const struct action *a, struct fault *f)
 	if (ledger_begin_attempt(&l->ledger, a->unit, a->attempt, a->worker, command_line(&l->scratch, argv),
 	                         f))
 		return -1;
+	l->out[a->worker].given++;
 	return say(l, a->worker, &m, f);
 }
 
@@ -347,6 +352,12 @@ static void keep_tail(struct leader *l, const struct msg_finished *m)
 	l->last_tail[n] = 0;
 }
 
+static void ended(struct leader *l, uint32_t worker)
+{
+	if (l->out[worker].given)
+		l->out[worker].given--;
+}
+
 static int on_finished(struct leader *l, uint32_t from, const struct msg_finished *m, struct fault *f)
 {
 	struct unit_view u;
@@ -359,6 +370,7 @@ static int on_finished(struct leader *l, uint32_t from, const struct msg_finishe
 		return -1;
 	if (m->reason != REASON_NONE && m->reason != REASON_REQUEUE)
 		keep_tail(l, m);
+	ended(l, from);
 	l->ledger.finished = m;
 	bad = step(l, &e, f);
 	l->ledger.finished = NULL;
@@ -382,6 +394,7 @@ static int on_message(struct leader *l, uint32_t from, const struct msg *m, stru
 		return on_finished(l, from, &m->u.finished, f);
 	case MSG_RECALLED:
 		e.kind = EVENT_RECALLED;
+		ended(l, from);
 		e.unit = m->u.lease.unit;
 		e.lease = m->u.lease.lease;
 		return step(l, &e, f);
@@ -502,9 +515,24 @@ static int tick(struct leader *l, struct fault *f)
 
 static int commit_and_send(struct leader *l, struct fault *f)
 {
+	l->urgent = false;
+	l->commit_by_ms = INT64_MAX;
 	if (store_in_transaction(l->store) && store_commit(l->store, f))
 		return -1;
 	return send_all(l, f);
+}
+
+/* A commit costs as much as the rows of several units: while every worker has something to do, results of the
+ * next milliseconds join it. */
+static int end_turn(struct leader *l, struct fault *f)
+{
+	if (!store_in_transaction(l->store))
+		return commit_and_send(l, f);
+	if (l->commit_by_ms == INT64_MAX)
+		l->commit_by_ms = l->now_ms + COMMIT_DELAY_MS;
+	if (!l->urgent && !l->finished && l->now_ms < l->commit_by_ms)
+		return 0;
+	return commit_and_send(l, f);
 }
 
 static int64_t earliest(const struct leader *l, int64_t progress_ms)
@@ -513,6 +541,7 @@ static int64_t earliest(const struct leader *l, int64_t progress_ms)
 
 	t = t < l->touch_at_ms ? t : l->touch_at_ms;
 	t = t < l->stop_at_ms ? t : l->stop_at_ms;
+	t = t < l->commit_by_ms ? t : l->commit_by_ms;
 	t = t < progress_ms ? t : progress_ms;
 	if (l->c.own && worker_next_timer_ms(l->c.own) < t)
 		t = worker_next_timer_ms(l->c.own);
@@ -551,7 +580,7 @@ static int turn(struct leader *l, struct fault *f)
 	if (take_signals(l, f) || take_frames(l, f) || run_own_worker(l, fds + 1, nfds - 1, f) ||
 	    tick(l, f) || propose(l, f))
 		return -1;
-	return commit_and_send(l, f);
+	return end_turn(l, f);
 }
 
 static void stop_workers(struct leader *l)
@@ -714,7 +743,8 @@ static int begin_run(struct leader *l, struct fault *f)
 static int replay(struct leader *l, struct fault *f)
 {
 	struct actions acts = {.scratch = &l->scratch};
-	struct sched_options o = {.prefetch_per_slot = 1};
+	struct sched_options o = {
+	    .prefetch_per_slot = 1, .prefetch_short = PREFETCH_SHORT, .short_ms = SHORT_MS};
 
 	l->sched = sched_new(&l->arena, l->c.study, &o);
 	l->ledger = (struct ledger){.study = l->c.study,
@@ -766,6 +796,7 @@ int leader_open(const struct leader_config *c, struct leader **out, struct fault
 		return fault_set(f, FAULT_BUG, "out of memory");
 	l->now_ms = host_monotonic_ms();
 	l->touch_at_ms = l->now_ms + TOUCH_MS;
+	l->commit_by_ms = INT64_MAX;
 	set_end(l);
 	if (open_database(l, f) || begin_run(l, f) || replay(l, f))
 		return -1;

@@ -21,7 +21,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FRAME_DELAY_MS = 20, FLUSH_MS = 1000, READ_BYTES = 64 * 1024, FDS_PER_LIVE = 3, MAX_PHASES = 4096 };
+enum {
+	FRAME_DELAY_MS = 20,
+	FLUSH_MS = 1000,
+	READ_BYTES = 64 * 1024,
+	FDS_PER_LIVE = 3,
+	BRIEF_MS = 20,
+	MAX_PHASES = 4096
+};
 
 struct queued { /* an ASSIGN that has not started */
 	struct queued *next;
@@ -81,6 +88,7 @@ struct worker {
 	uint32_t nlive;
 	struct bytes out;
 	bool urgent, stopped;
+	double recent_ms; /* how long a unit runs here: moving average */
 	int64_t out_since, now_ms;
 	struct fault broken; /* first failure while encoding or reading: reported by worker_step */
 };
@@ -205,6 +213,7 @@ int worker_open(struct worker **out, struct keeper *k, const struct worker_share
 	for (uint32_t i = 0; i < share->ngpus; i++)
 		w->gpu_names[i] = must(strdup(share->gpus[i]));
 	w->phases = must(calloc(MAX_PHASES, sizeof(struct phase_spec *)));
+	w->recent_ms = 1000;
 	w->now_ms = host_monotonic_ms();
 	say_hello(w);
 	*out = w;
@@ -418,7 +427,6 @@ static void retire(struct worker *w, struct live *l)
 	close_stream(&l->out);
 	close_stream(&l->err);
 	close_stream(&l->metric);
-	give_back(w, l);
 	l->next = w->spare;
 	w->spare = l;
 }
@@ -444,6 +452,7 @@ static void finish(struct live *l, enum reason reason, const struct child_event 
 	r->spawn_errno = error;
 	r->started_ms = l->started_ms;
 	r->finished_ms = host_epoch_ms();
+	w->recent_ms += ((double)(r->finished_ms - r->started_ms) - w->recent_ms) * 0.1;
 	r->user_seconds = e ? e->user_seconds : 0;
 	r->system_seconds = e ? e->system_seconds : 0;
 	r->max_rss_kb = e ? e->max_rss_kb : 0;
@@ -556,6 +565,7 @@ static void fail_start(struct live *l, const char *text, int error)
 {
 	output_put(&l->w->file, &l->err.output, l->unit, l->attempt, text, strlen(text), on_segment, l);
 	output_put(&l->w->file, &l->err.output, l->unit, l->attempt, "\n", 1, on_segment, l);
+	give_back(l->w, l);
 	finish(l, REASON_SPAWN, NULL, error);
 }
 
@@ -588,7 +598,8 @@ static void start(struct worker *w, const struct msg_assign *as)
 	spec.envp = unit_env(w, l, as, resume);
 	spec.setup = l->phase->p.setup[0] ? l->phase->p.setup : NULL;
 	spec.cpus = ids;
-	spec.ncpus = l->ncpus < 1024 ? l->ncpus : 1024;
+	/* Moving a unit of a few milliseconds to its own cpus costs more than it gains. */
+	spec.ncpus = w->recent_ms < BRIEF_MS ? 0 : l->ncpus < 1024 ? l->ncpus : 1024;
 	if (child_start(w->keeper, &spec, &pipes, &f)) {
 		fail_start(l, f.text, EIO);
 		return;
@@ -912,6 +923,8 @@ static void on_child(struct worker *w, const struct child_event *e)
 		fail_start(l, text, e->error);
 		break;
 	case CHILD_EXITED:
+		give_back(w, l); /* the next one starts before this one's output is put away */
+		start_queued(w);
 		finish(l, judge(l, e), e, 0);
 		break;
 	}
