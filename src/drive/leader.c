@@ -577,8 +577,8 @@ static int turn(struct leader *l, struct fault *f)
 		return -1;
 	l->now_ms = host_monotonic_ms();
 	l->ledger.now_ms = host_epoch_ms();
-	if (take_signals(l, f) || take_frames(l, f) || run_own_worker(l, fds + 1, nfds - 1, f) ||
-	    tick(l, f) || propose(l, f))
+	if ((fds[0].revents && take_signals(l, f)) || take_frames(l, f) ||
+	    run_own_worker(l, fds + 1, nfds - 1, f) || tick(l, f) || propose(l, f))
 		return -1;
 	return end_turn(l, f);
 }

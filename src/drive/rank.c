@@ -108,7 +108,7 @@ static int work_turn(struct rank *r, struct pollfd *fds, struct fault *f)
 	timer = timer == INT64_MAX ? 60000 : timer > now ? timer - now : 0;
 	if (wire_wait(r->wire, fds, n, timer, worker_busy(r->worker), f))
 		return -1;
-	while (host_signals_take(r->signal_fd))
+	while (fds[0].revents && host_signals_take(r->signal_fd))
 		; /* the whole launch is signalled; rank 0 decides what follows */
 	if (worker_step(r->worker, fds + 1, n - 1, host_monotonic_ms(), f) || take_frames(r, f))
 		return -1;

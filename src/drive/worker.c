@@ -939,7 +939,7 @@ int worker_step(struct worker *w, const struct pollfd *fds, uint32_t n, int64_t 
 {
 	struct child_event e;
 	uint32_t i = 1;
-	int r;
+	int r = 0;
 
 	w->now_ms = now_ms;
 	for (struct live *l = w->live; l; l = l->next, i += FDS_PER_LIVE) {
@@ -950,8 +950,9 @@ int worker_step(struct worker *w, const struct pollfd *fds, uint32_t n, int64_t 
 		if (is_ready(fds, n, i + 2, l->metric.fd))
 			read_stream(l, &l->metric);
 	}
-	while ((r = keeper_next(w->keeper, &e, f)) == 1)
-		on_child(w, &e);
+	if (!n || fds[0].revents)
+		while ((r = keeper_next(w->keeper, &e, f)) == 1)
+			on_child(w, &e);
 	if (r < 0)
 		return fault_context(f, "rank %u", w->rank);
 	run_timers(w);

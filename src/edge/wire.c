@@ -103,6 +103,8 @@ static void choose_transports(void)
 	setenv("OMPI_MCA_pml", "ob1", 0);
 	setenv("OMPI_MCA_btl", "^openib,ofi,uct,usnic", 0);
 	setenv("OMPI_MCA_mpi_warn_on_fork", "0", 0);
+	/* mpirun --oversubscribe makes every test of a request yield the cpu: we sleep by ourselves. */
+	setenv("OMPI_MCA_mpi_yield_when_idle", "0", 1);
 }
 
 static void bell_name(const struct wire *w, uint32_t rank, struct sockaddr_un *a, socklen_t *len)
@@ -405,38 +407,32 @@ int wire_wait(struct wire *w, struct pollfd *fds, nfds_t n, int64_t timeout_ms, 
 	int64_t end = timeout_ms < 0 ? INT64_MAX : now_ns() + timeout_ms * 1000000, ns = sleep_min_ns, cap,
 	        left;
 	struct pollfd *all = malloc((n + 1) * sizeof *all);
-	bool rang = false, rung;
-	int ready;
+	bool rang = false, rung = false, sending = false;
+	int ready = 0;
 
 	if (!all)
 		return fault_set(f, FAULT_BUG, "no memory to wait on %zu descriptors", (size_t)n);
-	ready = doze(w, all, fds, n, 0, &rang);
-	rung = rang;
-	for (int i = 0; ready <= 0 && i < (sleeps_long(w) ? 1 : SPINS); i++) {
-		progress_sends(w);
-		if (test_recv(w))
-			goto out;
-	}
-	while (ready <= 0) {
-		bool sending = progress_sends(w);
-
-		if (test_recv(w) || (left = end - now_ns()) <= 0)
+	for (int i = 0; i < (sleeps_long(w) ? 1 : SPINS); i++) {
+		sending = progress_sends(w);
+		if (test_recv(w)) {
+			end = 0; /* no sleep, one look at the descriptors */
 			break;
+		}
+	}
+	do {
+		left = end - now_ns();
 		cap = sleeps_long(w) ? sleep_bell_ns : busy ? sleep_busy_ns : sleep_idle_ns;
 		if (sending)
 			cap = sleep_busy_ns;
 		if (sleeps_long(w) && !sending && !rung)
 			ns = cap; /* the bell will end it: no need to grow into it */
-		if (ns > cap)
-			ns = cap;
-		ready = doze(w, all, fds, n, ns < left ? ns : left, &rang);
-		if (ready < 0 && errno == EINTR)
-			break;
+		ns = ns < cap ? ns : cap;
+		ns = ns < left ? ns : left;
+		ready = doze(w, all, fds, n, ns > 0 ? ns : 0, &rang);
 		rung = rung || rang; /* what was announced may be visible a moment later */
-		ns = rang ? sleep_min_ns : ns * 2;
-	}
-out:
-	progress_sends(w);
+		ns = rang || ns <= 0 ? sleep_min_ns : ns * 2;
+		sending = progress_sends(w);
+	} while (ready == 0 && left > 0 && !test_recv(w));
 	free(all);
 	return 0;
 }
