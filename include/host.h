@@ -38,7 +38,9 @@ int host_write_file(const char *path, const void *p, size_t n, struct fault *f);
 /* The same, readable by the owner only. */
 int host_write_private(const char *path, const void *p, size_t n, struct fault *f);
 int host_make_dirs(const char *path, struct fault *f); /* mkdir -p */
-bool host_dir_empty(const char *path);                 /* true also when it does not exist */
+/* Remove a folder and all below it; links are removed, not followed. 0 also when it does not exist. */
+int host_remove_tree(const char *path, struct fault *f);
+bool host_dir_empty(const char *path); /* true also when it does not exist */
 const char *host_absolute(struct arena *a,
                           const char *path); /* relative to the current folder, not resolved */
 

@@ -188,6 +188,8 @@ struct trial_view {
 };
 uint32_t sched_unit_count(const struct sched *s);
 uint32_t sched_trial_count(const struct sched *s);
+/* False for a number that an accepted edit has left out. */
+bool sched_trial_exists(const struct sched *s, uint32_t trial);
 void sched_unit(const struct sched *s, uint32_t unit, struct unit_view *out);
 void sched_trial(const struct sched *s, uint32_t trial, struct trial_view *out);
 

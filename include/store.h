@@ -73,8 +73,8 @@ struct store_trial {
 	uint32_t first_unit, nunits;
 	int32_t first_fold; /* 0, or -1 for the single unit without a fold */
 };
-int store_put_trial(struct store *s, const struct store_trial *t,
-                    struct fault *f); /* with its units, `waiting` */
+/* With its units: `ready` when it has no parents, else `waiting`. */
+int store_put_trial(struct store *s, const struct store_trial *t, struct fault *f);
 struct store_unit {
 	uint32_t unit;
 	const char *state, *reason;
@@ -94,6 +94,8 @@ int store_begin_attempt(struct store *s, const struct store_attempt_begin *b, st
 int store_start_attempt(struct store *s, uint32_t unit, uint32_t attempt, uint32_t pid, int64_t at_ms,
                         struct fault *f);
 int store_drop_attempt(struct store *s, uint32_t unit, uint32_t attempt, struct fault *f);
+/* After a run that could not say goodbye: what was assigned and never started is taken back. */
+int store_drop_unstarted(struct store *s, struct fault *f);
 struct store_attempt_end {
 	uint32_t unit, attempt;
 	const char *state, *reason;      /* done | failed | lost | requeue, and the reason */

@@ -64,7 +64,7 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	X(PARENT_PUT, "record a trial", "INSERT INTO lineage VALUES(?1, ?2, ?3)")                            \
 	X(ANCESTORS_PUT, "record a trial",                                                                   \
 	  "INSERT OR IGNORE INTO lineage SELECT ?1, ancestor, NULL FROM lineage WHERE trial = ?2")           \
-	X(UNIT_NEW, "record a unit", "INSERT INTO unit(unit, trial, fold) VALUES(?1, ?2, ?3)")               \
+	X(UNIT_NEW, "record a unit", "INSERT INTO unit(unit, trial, fold, state) VALUES(?1, ?2, ?3, ?4)")    \
 	X(UNIT_PUT, "record a unit",                                                                         \
 	  "UPDATE unit SET state = ?2, reason = ?3, cause = ?4, attempts = ?5, failures = ?6, losses = ?7, " \
 	  "idle_requeues = ?8, value = ?9, best_step = ?10 WHERE unit = ?1")                                 \
@@ -77,6 +77,14 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	  "UPDATE attempt SET state = 'running', pid = ?3, started_ms = ?4 "                                 \
 	  "WHERE unit = ?1 AND attempt = ?2")                                                                \
 	X(ATTEMPT_DROP, "drop an attempt", "DELETE FROM attempt WHERE unit = ?1 AND attempt = ?2")           \
+	X(UNSTARTED_UNITS, "take back what never started",                                                   \
+	  "UPDATE unit SET state = 'ready', attempts = attempts - 1 WHERE unit IN "                          \
+	  "(SELECT unit FROM attempt WHERE state = 'assigned')")                                             \
+	X(UNSTARTED_TEXTS, "take back what never started",                                                   \
+	  "DELETE FROM attempt_text WHERE id IN "                                                            \
+	  "(SELECT unit << 20 | attempt FROM attempt WHERE state = 'assigned')")                             \
+	X(UNSTARTED_ATTEMPTS, "take back what never started",                                                \
+	  "DELETE FROM attempt WHERE state = 'assigned'")                                                    \
 	X(ATTEMPT_TEXT_DROP, "drop an attempt", "DELETE FROM attempt_text WHERE id = ?1")                    \
 	X(ATTEMPT_END, "record the end of an attempt",                                                       \
 	  "UPDATE attempt SET state = ?3, reason = ?4, exit_code = ?5, signal = ?6, "                        \

@@ -105,9 +105,9 @@ static void finish_units(struct sched *s)
 	const char *note = first_note(s), *counts = "";
 
 	if (failed + blocked)
-		counts = arena_printf(s->out->scratch, "%llu unit%s failed, %llu blocked",
-		                      (unsigned long long)failed, failed == 1 ? "" : "s",
-		                      (unsigned long long)blocked);
+		counts = arena_printf(
+		    s->out->scratch, blocked ? "%llu unit%s failed, %llu blocked" : "%llu unit%s failed",
+		    (unsigned long long)failed, failed == 1 ? "" : "s", (unsigned long long)blocked);
 	if (failed + blocked || note)
 		finish(s, FAULT_UNITS,
 		       arena_printf(s->out->scratch, "%s%s%s", counts, *counts && note ? "; " : "",

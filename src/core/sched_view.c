@@ -14,6 +14,11 @@ uint32_t sched_trial_count(const struct sched *s)
 	return s->plan.trials.count;
 }
 
+bool sched_trial_exists(const struct sched *s, uint32_t trial)
+{
+	return plan_trial(&s->plan, trial)->combo != 0;
+}
+
 void sched_unit(const struct sched *s, uint32_t unit, struct unit_view *out)
 {
 	const struct plan_unit *u = plan_unit(&s->plan, unit);

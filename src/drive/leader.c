@@ -2,11 +2,12 @@
  *
  *   wait ─► frames, signals, clock ─► events ─► sched_step ─► actions ─► rows ─► COMMIT ─► frames out
  *
- * One turn of the loop is one transaction. What the scheduler records is written as it comes, messages to
- * workers are only collected, and nothing leaves before the commit has returned. So a crash at any instant
- * can repeat work that was under way, and never loses, invents or runs twice what somebody was told. Many
- * results that arrive together share one commit. A turn is bounded (TURN_FRAMES, TURN_PROPOSALS), so that a
- * plan of a million trials does not keep workers waiting for their first.
+ * What the scheduler records is written as it comes, messages to workers are only collected, and nothing
+ * leaves before the commit has returned. A turn ends with a commit, unless every worker has something to do:
+ * then results of the next COMMIT_DELAY_MS join it. So a crash at any instant can repeat work that was under
+ * way, and never loses, invents or runs twice what somebody was told. Many results that arrive together share
+ * one commit. A turn is bounded (TURN_FRAMES, TURN_PROPOSALS), so that a plan of a million trials does not
+ * keep workers waiting for their first.
  *
  * The leader decides nothing: it renders command lines, asks the samplers for points, and carries. A worker
  * on rank 0 itself gets the same frames by a call instead of the wire. */
@@ -14,6 +15,7 @@
 
 #include "command.h"
 #include "host.h"
+#include "keep.h"
 #include "ledger.h"
 #include "progress.h"
 #include "propose.h"
@@ -52,7 +54,8 @@ struct leader {
 	uint64_t run;
 	struct outbox *out;
 	uint32_t *touched, ntouched, slots;
-	bool urgent; /* somebody waits for what this turn's commit allows to be sent */
+	int64_t deadline_ms; /* epoch end of --time-limit, 0: none */
+	bool urgent;         /* somebody waits for what this turn's commit allows to be sent */
 	int64_t now_ms, stop_at_ms, touch_at_ms, commit_by_ms;
 	bool finished, stop_is_end; /* stop_is_end: `stop: time` was reached, not an interruption */
 	uint32_t signals;
@@ -274,6 +277,7 @@ static int on_hello(struct leader *l, uint32_t from, const struct msg_hello *h, 
 	                              .study = l->c.study->name,
 	                              .cwd = l->cwd,
 	                              .out_dir = l->c.out_dir,
+	                              .deadline_ms = l->deadline_ms,
 	                              .env_file = l->c.env_file}};
 	struct event e = {.kind = EVENT_WORKER_UP,
 	                  .worker = from,
@@ -627,12 +631,18 @@ int leader_run(struct leader *l, struct fault *verdict, struct fault *f)
 	if (bad)
 		return -1;
 	explain(l);
+	if (l->verdict.code == FAULT_NONE) {
+		struct fault why = {0};
+
+		keep_best(l->c.study, l->sched, l->c.out_dir, &l->scratch, &why);
+		if (why.code)
+			fprintf(stderr, "ranksweep: %s\n", why.text);
+	}
 	*verdict = l->verdict;
 	if (ledger_begin(&l->ledger, f) ||
 	    store_end_run(l->store, l->run, host_epoch_ms(),
 	                  l->verdict.code == FAULT_NONE      ? "done"
 	                  : l->verdict.code == FAULT_STOPPED ? "stopped"
-	                  : l->verdict.code == FAULT_UNITS   ? "done, with failed or blocked units"
 	                                                     : l->verdict.text,
 	                  f) ||
 	    store_commit(l->store, f))
@@ -734,6 +744,7 @@ static int begin_run(struct leader *l, struct fault *f)
 {
 	if (store_begin(l->store, f) || compare_studies(l, f) || choose_cwd(l, f) ||
 	    store_put_study(l->store, l->c.study->name, l->c.text, l->c.text_bytes, f) || put_phases(l, f) ||
+	    store_drop_unstarted(l->store, f) ||
 	    store_begin_run(l->store, l->c.info.size, host_name(), (uint32_t)getpid(), host_epoch_ms(),
 	                    &l->run, f))
 		return -1;
@@ -763,12 +774,17 @@ static int replay(struct leader *l, struct fault *f)
 
 static void set_end(struct leader *l)
 {
-	int64_t limit = l->c.time_limit_ms, stop = l->c.study->stop_time_ms;
+	int64_t limit = l->c.time_limit_ms, stop = l->c.study->stop_time_ms, margin = STOP_MARGIN_MS;
 
+	/* The longest grace must fit in front of the limit, and what follows it. */
+	for (uint32_t i = 0; i < l->c.study->nphases; i++)
+		if (l->c.study->phases[i].limits.grace_ms + STOP_MARGIN_MS / 3 > margin)
+			margin = l->c.study->phases[i].limits.grace_ms + STOP_MARGIN_MS / 3;
 	l->stop_at_ms = INT64_MAX;
-	if (limit)
-		l->stop_at_ms =
-		    l->now_ms + (limit > 4 * STOP_MARGIN_MS ? limit - STOP_MARGIN_MS : limit * 3 / 4);
+	if (limit) {
+		l->stop_at_ms = l->now_ms + (limit > 4 * margin ? limit - margin : limit * 3 / 4);
+		l->deadline_ms = host_epoch_ms() + limit;
+	}
 	if (stop && l->now_ms + stop < l->stop_at_ms) {
 		l->stop_at_ms = l->now_ms + stop;
 		l->stop_is_end = true;

@@ -70,7 +70,7 @@ static void put_line(struct bytes *b, const struct study *study, const struct sc
 	}
 	sched_counts(s, UINT32_MAX, &all);
 	text_putf(b, "  running %llu", (unsigned long long)all.by_state[UNIT_RUNNING]);
-	if (eta >= 0) {
+	if (eta > 0) {
 		text_duration(time, (int64_t)(eta * 1000));
 		text_putf(b, "  about %s left", time);
 	}

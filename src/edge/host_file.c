@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -194,4 +195,19 @@ const char *host_absolute(struct arena *a, const char *path)
 	if (!*path || !strcmp(path, "."))
 		return arena_strdup(a, cwd);
 	return arena_printf(a, "%s/%s", strcmp(cwd, "/") ? cwd : "", path);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+int host_remove_tree(const char *path, struct fault *f)
+{
+	if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
+		return fault_set(f, FAULT_IO, "%s: cannot be removed: %s", path, strerror(errno));
+	return 0;
 }

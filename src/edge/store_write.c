@@ -160,6 +160,7 @@ static int put_units(struct store *s, const struct store_trial *t, struct fault 
 		query_put_int(&q, (int64_t)t->first_unit + i);
 		query_put_int(&q, t->trial);
 		query_put_int(&q, t->first_fold < 0 ? -1 : (int64_t)t->first_fold + i);
+		query_put_text(&q, t->nparents ? "waiting" : "ready");
 		if (query_run(&q, f) != 0)
 			return -1;
 	}
@@ -303,6 +304,17 @@ int store_drop_attempt(struct store *s, uint32_t unit, uint32_t attempt, struct 
 	if (query_run(&q, f) != 0 || query_init(&q, s, STORE_SQL_ATTEMPT_TEXT_DROP, f) != 0)
 		return -1;
 	query_put_int(&q, text_id(unit, attempt));
+	return query_run(&q, f);
+}
+
+int store_drop_unstarted(struct store *s, struct fault *f)
+{
+	struct query q;
+
+	if (query_init(&q, s, STORE_SQL_UNSTARTED_UNITS, f) != 0 || query_run(&q, f) != 0 ||
+	    query_init(&q, s, STORE_SQL_UNSTARTED_TEXTS, f) != 0 || query_run(&q, f) != 0 ||
+	    query_init(&q, s, STORE_SQL_UNSTARTED_ATTEMPTS, f) != 0)
+		return -1;
 	return query_run(&q, f);
 }
 

@@ -126,7 +126,7 @@ is "is not taken for ours" "$("$rs" best --json | jq length)" 1
 # ---- output
 exec {pipe}> >(true)
 wait $!
-"$rs" list >&"$pipe" 2>err
+"$rs" list 1>&"$pipe" 2>err
 is "a reader that is gone ends it like any filter" "$?" 141
 is "without a word" "$(cat err)" ""
 exits "a full disk is one" 74 sh -c "'$rs' list >/dev/full"

@@ -68,6 +68,6 @@ int main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++)
 		count += replay(argv[i]);
-	printf("%d inputs replayed\n", count);
+	printf("%s - %d inputs replayed\n", count ? "ok 1" : "not ok 1", count);
 	return count ? 0 : 1;
 }

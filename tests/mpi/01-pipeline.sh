@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Phases, folds and shared pretrains over real ranks: the same study on 1 to 5 ranks gives the same trials and values.
+# shellcheck disable=SC2016,SC2317,SC2012 # scripts in quotes, functions called by name, our own file names
 . tests/lib/tap.sh
 
 cat >train.sh <<'EOF'

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Nested cross-validation on a rigged task: each outer fold has a winner of its own, and no inner unit ever reads a row of
 # its outer test part.
+# shellcheck disable=SC2016,SC2317,SC2012 # scripts in quotes, functions called by name, our own file names
 . tests/lib/tap.sh
 
 # 12 rows; row r is in outer fold r % 3. The error of parameter c in outer fold o is smallest for c = o; over all data for c = 3.

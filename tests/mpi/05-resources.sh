@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Cpus, output, descriptors, MPI programs as trainers, storage that gives out.
+# shellcheck disable=SC2016,SC2317,SC2012 # scripts in quotes, functions called by name, our own file names
 . tests/lib/tap.sh
 
 cat >s.yaml <<'EOF'
@@ -47,6 +48,21 @@ is "a metric behind 20 MB of one line is found" "$(sql out.db "select value from
 is "stdin is empty" "$(cat stdin)" /dev/null
 is "no descriptor of ours leaks" "$(awk '{ print $9 }' fds | grep -c '^[0-9]')" 5
 like "a cpu mask is set" "$(cat mask)" "[0-9]"
+
+cat >keep.yaml <<'EOF'
+study: keep
+seed: 1
+metric: m
+goal: maximize
+phases:
+  a:
+    command: sh -c 'mkdir $1/sub && echo x >$1/sub/model; echo "@metric m=$2"' sh {dir} {x}
+    params: {x: [3, 9, 5, 7]}
+    search: grid
+    keep: best 2
+EOF
+exits "a study that keeps the best two folders" 0 timeout 60 "$rs" run keep.yaml --ranks 1 --progress none
+is "has those at its end" "$(cd keep.out/dir/a && echo *)" "t2 t4"
 
 if command -v mpicc >/dev/null; then
     cat >hello.c <<'EOF'

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The studies that come with it, and a script that knows nothing of ranksweep.
+# shellcheck disable=SC2016,SC2317,SC2012 # scripts in quotes, functions called by name, our own file names
 . tests/lib/tap.sh
 
 ln -s "$top/jobs" jobs
