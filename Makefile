@@ -132,8 +132,9 @@ cover: ## line coverage of the pure library by its unit and property tests
 units: $(UNIT_BINS)
 
 BENCH_BINS := $(call bins,tests/bench/bench_*.c)
+$(BUILD)/tests/bench/bench_resume: $(call objs,src/drive/ledger.c src/drive/propose.c) $(BUILD)/libedge.a
 $(BENCH_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libcore.a
-	$(link) $(core_libs)
+	$(link) $(BUILD)/libcore.a $(edge_libs) $(core_libs)
 bench: ## measure this machine: units a second against other runners, idle ranks, the scheduler
 	@scripts/install-deps --dev
 	$(again) benches

@@ -11,6 +11,7 @@ int main(void)
 	for (long i = 0; i < 400000000L; i++)
 		x = x * 0.999999 + 1e-6;
 	clock_gettime(CLOCK_MONOTONIC, &b);
-	printf("@metric seconds=%.6f\n", (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
+	printf("@metric seconds=%.6f\n",
+	       (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
 	return 0;
 }

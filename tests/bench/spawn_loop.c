@@ -44,7 +44,8 @@ static pid_t start(char *program, int number, int *out)
 
 int main(int argc, char **argv)
 {
-	int jobs = argc == 4 ? atoi(argv[1]) : 0, n = argc == 4 ? atoi(argv[2]) : 0, begun = 0, live = 0, status;
+	int jobs = argc == 4 ? atoi(argv[1]) : 0, n = argc == 4 ? atoi(argv[2]) : 0, begun = 0, live = 0,
+	    status;
 	struct pollfd fds[MAX_JOBS];
 	pid_t pids[MAX_JOBS];
 	double begin = now();
