@@ -24,6 +24,8 @@ tests unit/01-a 'echo ok 1; echo not ok 2 - the reason; exit 1' mpi/01-b 'echo o
 is "a failure is counted once, the rest goes on" "$last" "2 passed, 1 failed"
 is "and the status is 1" "$status" 1
 like "and shown" "$out" "not ok 2 - the reason"
+tests unit/01-a 'echo ok 1; echo "not ok 2 # SKIP test_x"'
+is "a skipped test of cmocka is no failure" "$last" "1 passed, 0 failed, 1 skipped"
 tests unit/01-a 'echo ok 1; kill -SEGV $$'
 is "a crash is a failure" "$last" "1 passed, 1 failed"
 like "with its signal" "$out" "signal 11"
