@@ -33,7 +33,9 @@ static uint32_t any_u32(struct rng *g)
 
 static int64_t any_count(struct rng *g)
 {
-	return (int64_t)(rng_next(g) >> (1 + rng_below(g, 60)));
+	uint64_t x = rng_next(g);
+
+	return (int64_t)(x >> (1 + rng_below(g, 60)));
 }
 
 static bool any_bool(struct rng *g)
@@ -46,18 +48,47 @@ static double any_f64(struct rng *g)
 	static const double special[] = {0, -0.0, NAN, INFINITY, -INFINITY, 1e-310, 0.1};
 	uint64_t n = rng_below(g, 14);
 
-	return n < 7 ? special[n] : (rng_unit(g) - 0.5) * exp2((double)rng_below(g, 200));
+	double x = rng_unit(g) - 0.5;
+
+	return n < 7 ? special[n] : x * exp2((double)rng_below(g, 200));
 }
 
 static void any_hello(struct rng *g, struct arena *a, struct msg *m)
 {
-	m->u.hello = (struct msg_hello){any_text(g, a), any_u32(g), any_u32(g) | 1, any_u32(g), any_count(g)};
+	struct msg_hello *h = &m->u.hello;
+
+	h->host = any_text(g, a);
+	h->pid = any_u32(g);
+	h->cpus = any_u32(g) | 1;
+	h->gpus = any_u32(g);
+	h->memory_bytes = any_count(g);
 }
 
 static void any_welcome(struct rng *g, struct arena *a, struct msg *m)
 {
-	m->u.welcome = (struct msg_welcome){rng_next(g),    any_text(g, a), any_text(g, a),
-	                                    any_text(g, a), any_text(g, a), (int64_t)rng_next(g)};
+	struct msg_welcome *w = &m->u.welcome;
+
+	w->run = rng_next(g);
+	w->study = any_text(g, a);
+	w->cwd = any_text(g, a);
+	w->out_dir = any_text(g, a);
+	w->env_file = any_text(g, a);
+	w->deadline_ms = (int64_t)rng_next(g);
+}
+
+static void any_limits(struct rng *g, struct limits *l)
+{
+	l->timeout_ms = any_count(g);
+	l->stall_ms = any_count(g);
+	l->grace_ms = any_count(g);
+	l->memory_bytes = any_count(g);
+	l->cpus = any_u32(g);
+	l->gpus = any_u32(g);
+	l->retries = any_u32(g);
+	l->lost_limit = any_u32(g);
+	l->retry_on = (uint32_t)rng_below(g, 1u << REASON_COUNT);
+	l->keep_best = any_count(g) - 1;
+	l->checkpoint = any_bool(g);
 }
 
 static void any_phase(struct rng *g, struct arena *a, struct msg *m)
@@ -68,30 +99,38 @@ static void any_phase(struct rng *g, struct arena *a, struct msg *m)
 	p->name = any_text(g, a);
 	p->metric = any_text(g, a);
 	p->maximize = any_bool(g);
-	p->limits =
-	    (struct limits){any_count(g),     any_count(g), any_count(g),
-	                    any_count(g),     any_u32(g),   any_u32(g),
-	                    any_u32(g),       any_u32(g),   (uint32_t)rng_below(g, 1u << REASON_COUNT),
-	                    any_count(g) - 1, any_bool(g)};
+	any_limits(g, &p->limits);
 	p->setup = any_text(g, a);
 	p->nenv = (uint32_t)rng_below(g, 5);
 	p->env = arena_array(a, p->nenv, sizeof *p->env);
-	for (uint32_t i = 0; i < p->nenv; i++)
-		p->env[i] = (struct text_pair){any_text(g, a), any_text(g, a)};
+	for (uint32_t i = 0; i < p->nenv; i++) {
+		p->env[i].name = any_text(g, a);
+		p->env[i].value = any_text(g, a);
+	}
 	p->ncaptures = (uint32_t)rng_below(g, 5);
 	p->captures = arena_array(a, p->ncaptures, sizeof *p->captures);
-	for (uint32_t i = 0; i < p->ncaptures; i++)
-		p->captures[i] = (struct capture){any_text(g, a), any_text(g, a)};
+	for (uint32_t i = 0; i < p->ncaptures; i++) {
+		p->captures[i].metric = any_text(g, a);
+		p->captures[i].pattern = any_text(g, a);
+	}
 }
 
 static void any_assign(struct rng *g, struct arena *a, struct msg *m)
 {
 	struct msg_assign *s = &m->u.assign;
 
-	*s =
-	    (struct msg_assign){any_u32(g),          any_u32(g),          any_u32(g), any_u32(g), any_u32(g),
-	                        (int32_t)any_u32(g), (int32_t)any_u32(g), any_u32(g), any_u32(g), rng_next(g),
-	                        any_text(g, a),      any_text(g, a),      NULL,       0};
+	s->unit = any_u32(g);
+	s->lease = any_u32(g);
+	s->attempt = any_u32(g);
+	s->trial = any_u32(g);
+	s->phase = any_u32(g);
+	s->fold = (int32_t)any_u32(g);
+	s->outer_fold = (int32_t)any_u32(g);
+	s->folds = any_u32(g);
+	s->outer_folds = any_u32(g);
+	s->seed = rng_next(g);
+	s->dir = any_text(g, a);
+	s->params = any_text(g, a);
 	s->argc = (uint32_t)(1 + rng_below(g, 6));
 	s->argv = arena_array(a, s->argc + 1, sizeof *s->argv);
 	for (uint32_t i = 0; i < s->argc; i++)
@@ -101,7 +140,8 @@ static void any_assign(struct rng *g, struct arena *a, struct msg *m)
 static void any_lease(struct rng *g, struct arena *a, struct msg *m)
 {
 	(void)a;
-	m->u.lease = (struct msg_lease){any_u32(g), any_u32(g)};
+	m->u.lease.unit = any_u32(g);
+	m->u.lease.lease = any_u32(g);
 }
 
 static void any_stop(struct rng *g, struct arena *a, struct msg *m)
@@ -114,25 +154,39 @@ static void any_stop(struct rng *g, struct arena *a, struct msg *m)
 static void any_started(struct rng *g, struct arena *a, struct msg *m)
 {
 	(void)a;
-	m->u.started = (struct msg_started){any_u32(g), any_u32(g), any_u32(g), (int64_t)rng_next(g)};
+	m->u.started.unit = any_u32(g);
+	m->u.started.lease = any_u32(g);
+	m->u.started.pid = any_u32(g);
+	m->u.started.at_ms = (int64_t)rng_next(g);
 }
 
 static void any_metric(struct rng *g, struct arena *a, struct msg *m)
 {
 	struct msg_metric *s = &m->u.metric;
 
-	*s = (struct msg_metric){any_u32(g), any_u32(g), any_bool(g), any_f64(g), NULL, 0};
+	s->unit = any_u32(g);
+	s->lease = any_u32(g);
+	s->has_step = any_bool(g);
+	s->step = any_f64(g);
 	s->nvalues = (uint32_t)rng_below(g, 6);
 	s->values = arena_array(a, s->nvalues, sizeof *s->values);
-	for (uint32_t i = 0; i < s->nvalues; i++)
-		s->values[i] = (struct text_number){any_text(g, a), any_f64(g)};
+	for (uint32_t i = 0; i < s->nvalues; i++) {
+		s->values[i].name = any_text(g, a);
+		s->values[i].value = any_f64(g);
+	}
 }
 
 static void any_output(struct rng *g, struct arena *a, struct msg *m)
 {
+	struct msg_output *o = &m->u.output;
+
 	(void)a;
-	m->u.output = (struct msg_output){any_u32(g),  any_u32(g), (uint8_t)(1 + rng_below(g, 2)),
-	                                  rng_next(g), any_u32(g), rng_next(g)};
+	o->unit = any_u32(g);
+	o->lease = any_u32(g);
+	o->stream = (uint8_t)(1 + rng_below(g, 2));
+	o->offset = rng_next(g);
+	o->bytes = any_u32(g);
+	o->skipped_bytes = rng_next(g);
 }
 
 static void any_finished(struct rng *g, struct arena *a, struct msg *m)
@@ -152,8 +206,13 @@ static void any_finished(struct rng *g, struct arena *a, struct msg *m)
 	e->user_seconds = any_f64(g);
 	e->system_seconds = any_f64(g);
 	e->max_rss_kb = rng_next(g);
-	e->objective = (struct metric_summary){rng_next(g), any_f64(g), any_f64(g), any_f64(g),
-	                                       any_f64(g),  any_f64(g), any_bool(g)};
+	e->objective.count = rng_next(g);
+	e->objective.last = any_f64(g);
+	e->objective.last_step = any_f64(g);
+	e->objective.best = any_f64(g);
+	e->objective.best_step = any_f64(g);
+	e->objective.max_step = any_f64(g);
+	e->objective.overwritten = any_bool(g);
 	e->tail_bytes = rng_below(g, 4) ? (size_t)rng_below(g, 100) : MSG_TAIL_MAX;
 	e->tail = tail = arena_alloc(a, e->tail_bytes);
 	for (size_t i = 0; i < e->tail_bytes; i++)
@@ -717,7 +776,7 @@ static void format_is_that_of_this_version(void **state)
 		msg_encode(&frame, &m);
 	}
 	assert_int_equal(MSG_VERSION, 1);
-	assert_int_equal(rng_hash(0, frame.data, frame.len), 0xbbad21c56565a36b);
+	assert_int_equal(rng_hash(0, frame.data, frame.len), 0x5704f37e7f440cc8);
 	bytes_finish(&frame);
 	arena_finish(&a);
 }
