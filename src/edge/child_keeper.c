@@ -249,7 +249,7 @@ static bool on_start(struct loop *k, const struct child_request *r, const unsign
 
 /* ---- stopping ----------------------------------------------------------------------------------------- */
 
-/* Tells whether the group took it: an ended leader's group is not ours to name any more. */
+/* Not after its end: the number may be another group's by then. */
 static void signal_group(const struct job *j, int sig)
 {
 	if (!j->ended)

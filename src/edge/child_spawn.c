@@ -2,9 +2,9 @@
  *
  * clone(CLONE_VM | CLONE_VFORK): the new process borrows the keeper's memory, and the keeper sleeps, until
  * execve or _exit. So nothing is copied, and an error reaches the keeper through an ordinary variable: no
- * pipe for errno. fork() instead was measured slower by a fifth for a no-op trainer, though the keeper is
- * small. Between clone and execve only system calls are allowed: everything that needs memory is prepared
- * before.
+ * pipe for errno. Measured with no-op trainers, CPU time for each of all processes together: posix_spawn in a
+ * bare loop 570 us, this 650 us, with fork() and a pipe instead 830 us, though the keeper is small. Between
+ * clone and execve only system calls are allowed: everything that needs memory is prepared before.
  *
  * The keeper keeps the list of things to undo short, as each costs a call for every trainer: it has all
  * signals blocked instead of ignored (dispositions stay at their defaults; one call empties the mask),
