@@ -3,35 +3,33 @@
 # shellcheck disable=SC2016,SC2317,SC2012 # scripts in quotes, functions called by name, our own file names
 . tests/lib/tap.sh
 
-# A name of its own: other tests may run beside this one.
-trainer=train-$$.sh
-cat >$trainer <<'EOF'
+cat >train.sh <<'EOF'
 echo "$RANKSWEEP_UNIT" >>started
 while [ ! -e go ] && [ "$1" -gt 6 ]; do sleep 0.05; done
 echo "$RANKSWEEP_UNIT" >>ended
 echo "@metric err=0.$1"
 EOF
-cat >s.yaml <<EOF
+cat >s.yaml <<'EOF'
 study: again
 seed: 5
 metric: err
 goal: minimize
 phases:
   a:
-    command: sh $trainer {x}
+    command: sh train.sh {x}
     params: {x: "range(1, 13, 1)"}
     search: grid
   b:
     after: {a: best 2}
     command: sh -c 'echo "@metric err={x}"'
 EOF
-no_trainers() { ! pgrep -f "^sh $trainer" >/dev/null; }
+no_trainers() { ! pgrep -f "^sh train.sh" >/dev/null; }
 
 try() { # NAME WHOM: run, kill WHOM (a function of the started pid) when 6 units are done and others hang
     rm -rf again* started ended go
     start timeout 60 mpirun -n 4 "$rs" run s.yaml --progress none
     ok "$1: six units end" wait_sql 20 again.db "select count(*) from units where state='done'" 6
-    ok "$1: others run" wait_for 10 pgrep -f "^sh $trainer"
+    ok "$1: others run" wait_for 10 pgrep -f "^sh train.sh"
     "$2" "$pid"
     ok "$1: no trainer is left 2 s later" wait_for 2 no_trainers
     wait_exit 20 "$pid"
