@@ -1,9 +1,13 @@
 #include "launch.h"
 
+#include "host.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,19 +17,28 @@
 
 enum { MAX_ARGS = 256 };
 static const char verdict_name[] = "RANKSWEEP_VERDICT_FILE", env_name[] = "RANKSWEEP_ENV_FILE";
-extern char **environ;
 
-static int save_env(const char *path, struct fault *f)
+/* Where the files of the launch with this process id are. 0 ok, -1 the path is too long. */
+static int name_file(char *path, const char *dir, long pid, const char *kind)
 {
-	FILE *out = fopen(path, "we");
+	return snprintf(path, PATH_MAX, "%s/launch-%ld.%s", dir, pid, kind) < PATH_MAX ? 0 : -1;
+}
 
-	if (!out)
-		return fault_set(f, FAULT_IO, "%s: %s", path, strerror(errno));
-	for (char **e = environ; *e; e++)
-		fwrite(*e, 1, strlen(*e) + 1, out);
-	if (fclose(out))
-		return fault_set(f, FAULT_IO, "%s: %s", path, strerror(errno));
-	return 0;
+/* A launcher that was killed has left its files, and one of them holds an environment. (Should its number
+ * mean nothing here because it lives on another host: ranks that do not find the file take their own.) */
+static void remove_stale(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	long pid;
+	char path[PATH_MAX];
+
+	while (d && (e = readdir(d)))
+		if (sscanf(e->d_name, "launch-%ld.", &pid) == 1 && pid > 0 && kill((pid_t)pid, 0) &&
+		    errno == ESRCH && snprintf(path, sizeof path, "%s/%s", dir, e->d_name) < PATH_MAX)
+			unlink(path);
+	if (d)
+		closedir(d);
 }
 
 static void fill_argv(const struct launch_options *o, const char *self, char *ranks, const char **argv)
@@ -98,6 +111,13 @@ static int read_verdict(const char *path)
 	return v;
 }
 
+/* Rank 0 could not write its verdict (the disk may be full) and ended with it; it has told why. */
+static bool is_ours(int status)
+{
+	return status == FAULT_USAGE || status == FAULT_STUDY || status == FAULT_WORKER ||
+	       status == FAULT_BUG || status == FAULT_IO || status == FAULT_STOPPED;
+}
+
 static int spawn_and_wait(const char **argv, const char *verdict_path, struct fault *f)
 {
 	pid_t me = getpid(), pid;
@@ -117,8 +137,8 @@ static int spawn_and_wait(const char **argv, const char *verdict_path, struct fa
 	verdict = read_verdict(verdict_path);
 	if (verdict >= 0)
 		return verdict;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == FAULT_USAGE)
-		return FAULT_USAGE;
+	if (WIFEXITED(status) && is_ours(WEXITSTATUS(status)))
+		return WEXITSTATUS(status);
 	return fault_set(
 	    f, FAULT_WORKER,
 	    "the launch ended without a verdict (mpirun: %s %d); the same command goes on where it stopped",
@@ -136,12 +156,11 @@ int launch_run(const struct launch_options *o, struct fault *f)
 	if (n <= 0)
 		return fault_set(f, FAULT_BUG, "/proc/self/exe: %s", strerror(errno));
 	self[n] = 0;
-	if (snprintf(env_path, sizeof env_path, "%s/launch-%d.env", o->dir, (int)getpid()) >=
-	        (int)sizeof env_path ||
-	    snprintf(verdict_path, sizeof verdict_path, "%s/launch-%d.verdict", o->dir, (int)getpid()) >=
-	        (int)sizeof verdict_path)
+	if (name_file(env_path, o->dir, getpid(), "env") ||
+	    name_file(verdict_path, o->dir, getpid(), "verdict"))
 		return fault_set(f, FAULT_USAGE, "%s: the path is too long", o->dir);
-	if (save_env(env_path, f))
+	remove_stale(o->dir);
+	if (host_save_env(env_path, f))
 		return -1;
 	unlink(verdict_path);
 	setenv(env_name, env_path, 1);
