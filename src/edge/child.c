@@ -109,7 +109,7 @@ pid_t keeper_pid(const struct keeper *k)
 
 static int keeper_lost(struct fault *f)
 {
-	return fault_set(f, FAULT_IO, "the keeper of this rank's trainers is gone");
+	return fault_set(f, FAULT_WORKER, "the keeper of this rank's trainers is gone");
 }
 
 /* The keeper reads all the time, so the wait for room is short unless somebody stopped it. */
@@ -142,7 +142,7 @@ static int send_request(struct keeper *k, const int *fds, struct fault *f)
 			m.msg_controllen = 0;
 		} else if (errno == EAGAIN) {
 			if (poll(&p, 1, SEND_PATIENCE_MS) == 0)
-				return fault_set(f, FAULT_IO, "the keeper (process %ld) does not answer",
+				return fault_set(f, FAULT_WORKER, "the keeper (process %ld) does not answer",
 				                 (long)k->pid);
 		} else if (errno != EINTR) {
 			return keeper_lost(f);

@@ -1145,7 +1145,7 @@ static void test_keeper_killed(void **state)
 	while ((rc = keeper_next(w->k, &e, &f)) >= 0)
 		assert_int_not_equal(poll(&wait, 1, PATIENCE_MS), 0);
 	assert_int_equal(rc, -1);
-	assert_int_equal(f.code, FAULT_IO);
+	assert_int_equal(f.code, FAULT_WORKER);
 	assert_int_equal(child_start(w->k, &s, &q, &f), -1);
 	assert_int_equal(child_stop(w->k, 0, 0, &f), -1);
 	assert_int_equal(keeper_next(w->k, &e, &f), -1);
