@@ -161,6 +161,23 @@ start() {
     started+=("$pid")
 }
 
+# here PATTERN: the processes of this test (they run in its folder) whose command line has the pattern
+here() {
+    local p
+    for p in $(pgrep -f -- "$1"); do
+        [ "$(readlink "/proc/$p/cwd")" = "$PWD" ] && echo "$p"
+    done
+    return 0
+}
+
+none_here() {
+    [ -z "$(here "$1")" ]
+}
+
+some_here() {
+    ! none_here "$1"
+}
+
 # ---- waiting: always for an event, never for a time ------------------------------------------
 # wait_for SECONDS COMMAND...: until the command succeeds; fails when it has not after so many seconds
 wait_for() {

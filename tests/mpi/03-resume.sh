@@ -23,15 +23,14 @@ phases:
     after: {a: best 2}
     command: sh -c 'echo "@metric err={x}"'
 EOF
-no_trainers() { ! pgrep -f "^sh train.sh" >/dev/null; }
 
 try() { # NAME WHOM: run, kill WHOM (a function of the started pid) when 6 units are done and others hang
     rm -rf again* started ended go
     start timeout 60 mpirun -n 4 "$rs" run s.yaml --progress none
     ok "$1: six units end" wait_sql 20 again.db "select count(*) from units where state='done'" 6
-    ok "$1: others run" wait_for 10 pgrep -f "^sh train.sh"
+    ok "$1: others run" wait_for 10 some_here "^sh train.sh"
     "$2" "$pid"
-    ok "$1: no trainer is left 2 s later" wait_for 2 no_trainers
+    ok "$1: no trainer is left 2 s later" wait_for 2 none_here "^sh train.sh"
     wait_exit 20 "$pid"
     is "$1: the database is sound" "$(sql again.db 'pragma integrity_check')" ok
     is "$1: what was done stays done" "$(sql again.db "select count(*) from units where state='done'")" 6
@@ -42,7 +41,7 @@ try() { # NAME WHOM: run, kill WHOM (a function of the started pid) when 6 units
     is "$1: nothing done was repeated" "$(sort ended | uniq -d)" ""
     is "$1: the lost attempts are told apart" "$(sql again.db "select count(*) > 0 from attempts where reason='lost'")" 1
 }
-ranks() { pgrep -f "$rs run s.yaml" | while read -r p; do [ "$(ps -o comm= -p "$p")" = ranksweep ] && echo "$p"; done; }
+ranks() { here "$rs run" | while read -r p; do [ "$(ps -o comm= -p "$p")" = ranksweep ] && echo "$p"; done; }
 all_at_once() { kill_tree KILL "$1"; }
 rank_zero() { kill -9 "$(ranks | sort -n | head -1)"; }
 only_mpirun() { kill -9 "$(pgrep -P "$1" mpirun)"; }
@@ -63,7 +62,7 @@ is "the run says how it ended" "$(sql again.db "select end from runs")" stopped
 exits "and goes on" 0 timeout 60 "$rs" run s.yaml --ranks 3 --progress none
 rm -rf again* started ended go
 exits "a time limit: exit status 75" 75 timeout 60 "$rs" run s.yaml --ranks 2 --progress none --time-limit 2s
-ok "no trainer is left" wait_for 2 no_trainers
+ok "no trainer is left" wait_for 2 none_here "^sh train.sh"
 : >go
 exits "and goes on too" 0 timeout 60 "$rs" run again.db --ranks 2 --progress none
 is "each unit once" "$(sort ended | uniq -d)" ""
