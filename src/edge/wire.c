@@ -10,11 +10,12 @@
  * the sleep. So within a node a rank may sleep long, costs nothing, and answers in microseconds. Whoever else
  * rings causes one test of the receive and no more.
  *
- * After start-up there is no collective, no blocking send and no wait for a peer: a peer may be dead, and MPI
- * will not say so. */
+ * At start-up ranks tell each other once where they are. After that there is no collective, no blocking send
+ * and no wait for a peer: a peer may be dead, and MPI will not say so. */
 #include "wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <mpi.h>
 #include <signal.h>
 #include <stddef.h>
@@ -24,6 +25,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,7 +43,13 @@ struct frame {
 struct peer {
 	struct frame *head, *tail; /* head is under way when active */
 	uint32_t frames;
+	uint64_t bell_key;
 	bool active, local;
+};
+
+struct card { /* what each rank tells all others at the start */
+	uint64_t node;
+	uint64_t bell_key; /* 0: no bell */
 };
 
 struct wire {
@@ -56,8 +64,7 @@ struct wire {
 	uint32_t arrived_from;
 	size_t arrived_bytes, max_frame;
 	unsigned char *buf;
-	int bell; /* -1: none */
-	uint64_t bell_key;
+	int bell;       /* -1: none */
 	bool all_local; /* every peer that may send to us is on this node */
 };
 
@@ -107,40 +114,38 @@ static void choose_transports(void)
 	setenv("OMPI_MCA_mpi_yield_when_idle", "0", 1);
 }
 
-static void bell_name(const struct wire *w, uint32_t rank, struct sockaddr_un *a, socklen_t *len)
+static void close_bell(struct wire *w)
+{
+	if (w->bell >= 0)
+		close(w->bell);
+	w->bell = -1;
+}
+
+static void bell_name(uint64_t key, struct sockaddr_un *a, socklen_t *len)
 {
 	int n;
 
 	memset(a, 0, sizeof *a);
 	a->sun_family = AF_UNIX;
-	n = snprintf(a->sun_path + 1, sizeof a->sun_path - 1, "ranksweep-%016llx-%u",
-	             (unsigned long long)w->bell_key, rank);
+	n = snprintf(a->sun_path + 1, sizeof a->sun_path - 1, "ranksweep-%016llx", (unsigned long long)key);
 	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
 
 /* Without a bell (no abstract sockets) everything works, with the sleeps that remote peers need. */
-static void open_bell(struct wire *w)
+static uint64_t open_bell(struct wire *w)
 {
 	struct sockaddr_un a;
 	socklen_t len;
-	int ok, all = 0;
+	uint64_t key;
 
-	if (w->info.rank == 0 &&
-	    getrandom(&w->bell_key, sizeof w->bell_key, 0) != (ssize_t)sizeof w->bell_key)
-		w->bell_key = (uint64_t)getpid() << 32 ^ (uint64_t)time(NULL);
-	MPI_Bcast(&w->bell_key, sizeof w->bell_key, MPI_BYTE, 0, w->comm);
+	if (getrandom(&key, sizeof key, 0) != (ssize_t)sizeof key || !key)
+		return 0;
 	w->bell = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bell_name(w, w->info.rank, &a, &len);
-	if (w->bell >= 0 && bind(w->bell, (struct sockaddr *)&a, len)) {
-		close(w->bell);
-		w->bell = -1;
-	}
-	ok = w->bell >= 0;
-	MPI_Allreduce(&ok, &all, 1, MPI_INT, MPI_MIN, w->comm);
-	if (!all && w->bell >= 0) {
-		close(w->bell);
-		w->bell = -1;
-	}
+	bell_name(key, &a, &len);
+	if (w->bell < 0 || !bind(w->bell, (struct sockaddr *)&a, len))
+		return w->bell < 0 ? 0 : key;
+	close_bell(w);
+	return 0;
 }
 
 static void ring(struct wire *w, uint32_t to)
@@ -151,7 +156,7 @@ static void ring(struct wire *w, uint32_t to)
 
 	if (w->bell < 0 || !w->peers[to].local)
 		return;
-	bell_name(w, to, &a, &len);
+	bell_name(w->peers[to].bell_key, &a, &len);
 	/* A full queue means that the bell is ringing already; a dead peer is not our business here. */
 	n = sendto(w->bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&a, len);
 	(void)n;
@@ -167,32 +172,68 @@ static bool hush(struct wire *w)
 	return rang;
 }
 
+static uint64_t mix(uint64_t h, const void *p, size_t n)
+{
+	const unsigned char *c = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ c[i]) * 1099511628211u; /* FNV-1a */
+	return h;
+}
+
+/* Equal for processes that share cpus and can ring each other: one kernel, one name, one network name space
+ * (abstract sockets belong to it). */
+static uint64_t node_identity(void)
+{
+	char text[256] = "";
+	struct stat net = {0};
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+	uint64_t h = mix(14695981039346656037u, text, n < 0 ? 0 : (size_t)n);
+
+	if (fd >= 0)
+		close(fd);
+	if (gethostname(text, sizeof text) == 0)
+		h = mix(h, text, strnlen(text, sizeof text));
+	if (stat("/proc/self/ns/net", &net) == 0)
+		h = mix(h, &net.st_ino, sizeof net.st_ino);
+	return h;
+}
+
+/* The only collective. Not a blocking one: ranks come minutes apart where a file system is slow to load
+ * programs, and who waits in MPI takes a whole core from those it waits for. */
+static void exchange(struct wire *w, const struct card *mine, struct card *all)
+{
+	struct timespec nap = {.tv_nsec = 200000};
+	MPI_Request r;
+	int done = 0;
+
+	if (MPI_Iallgather(mine, sizeof *mine, MPI_BYTE, all, sizeof *mine, MPI_BYTE, w->comm, &r) !=
+	    MPI_SUCCESS)
+		wire_abort(70);
+	while (MPI_Test(&r, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done)
+		nanosleep(&nap, NULL);
+}
+
 static void learn_neighbours(struct wire *w)
 {
-	MPI_Comm node;
-	MPI_Group world, local;
-	int size, rank, *mine, *theirs;
+	struct card mine = {.node = node_identity(), .bell_key = open_bell(w)},
+	            *all = calloc(w->info.size, sizeof *all);
+	bool bells = true;
 
-	MPI_Comm_split_type(w->comm, MPI_COMM_TYPE_SHARED, (int)w->info.rank, MPI_INFO_NULL, &node);
-	MPI_Comm_size(node, &size);
-	MPI_Comm_rank(node, &rank);
-	w->info.node_size = (uint32_t)size;
-	w->info.node_rank = (uint32_t)rank;
-	MPI_Comm_group(w->comm, &world);
-	MPI_Comm_group(node, &local);
-	mine = calloc((size_t)size * 2, sizeof *mine);
-	if (!mine)
+	if (!all)
 		wire_abort(70);
-	theirs = mine + size;
-	for (int i = 0; i < size; i++)
-		mine[i] = i;
-	MPI_Group_translate_ranks(local, size, mine, world, theirs);
-	for (int i = 0; i < size; i++)
-		w->peers[theirs[i]].local = true;
-	free(mine);
-	MPI_Group_free(&world);
-	MPI_Group_free(&local);
-	MPI_Comm_free(&node);
+	exchange(w, &mine, all);
+	for (uint32_t i = 0; i < w->info.size; i++) {
+		w->peers[i].local = all[i].node == mine.node;
+		w->peers[i].bell_key = all[i].bell_key;
+		w->info.node_size += w->peers[i].local;
+		w->info.node_rank += w->peers[i].local && i < w->info.rank;
+		bells = bells && all[i].bell_key;
+	}
+	free(all);
+	if (!bells)
+		close_bell(w);
 	w->info.node_has_leader = w->peers[0].local;
 	w->all_local = w->info.rank == 0 ? w->info.node_size == w->info.size : w->info.node_has_leader;
 }
@@ -232,10 +273,8 @@ int wire_open(struct wire **out, size_t max_frame, struct wire_info *info, struc
 	alarm_in(INIT_SECONDS, init_too_slow);
 	if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
 		return fault_set(f, FAULT_WORKER, "MPI_Init failed");
-	alarm(0);
 	prctl(PR_SET_TIMERSLACK, 1000UL);
-	MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-	MPI_Comm_dup(MPI_COMM_WORLD, &w->comm);
+	w->comm = MPI_COMM_WORLD; /* nobody else uses it: a copy would cost collectives */
 	MPI_Comm_set_errhandler(w->comm, MPI_ERRORS_RETURN);
 	MPI_Comm_rank(w->comm, &rank);
 	MPI_Comm_size(w->comm, &size);
@@ -247,8 +286,7 @@ int wire_open(struct wire **out, size_t max_frame, struct wire_info *info, struc
 	if (!w->peers || !w->active || !w->sends)
 		wire_abort(70);
 	learn_neighbours(w);
-	if (size > 1)
-		open_bell(w);
+	alarm(0);
 	post(w);
 	*info = w->info;
 	return 0;
@@ -460,8 +498,7 @@ void wire_close(struct wire *w, int64_t timeout_ms)
 		MPI_Finalize();
 		alarm(0);
 	}
-	if (w->bell >= 0)
-		close(w->bell);
+	close_bell(w);
 	for (uint32_t i = 0; w->peers && i < w->info.size; i++)
 		while (w->peers[i].head)
 			drop_head(&w->peers[i]);
