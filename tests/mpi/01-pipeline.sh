@@ -9,8 +9,8 @@ env | grep '^RANKSWEEP_' | sort >"$RANKSWEEP_DIR/env"
 echo "$RANKSWEEP_PHASE $RANKSWEEP_FOLD" >>ran
 [ -z "$3" ] || cat "$3/model" >"$RANKSWEEP_DIR/parent"
 echo "$RANKSWEEP_TRIAL $RANKSWEEP_FOLD $2" >"$RANKSWEEP_DIR/model"
-echo "@metric err=0.5 step=1"
-echo "@metric err=$2 step=2" >&$RANKSWEEP_METRIC_FD
+echo "@metric loss=1 step=1"
+{ echo "err=0.5 step=1"; echo "@metric err=$2 step=2"; } >&$RANKSWEEP_METRIC_FD
 EOF
 cat >s.yaml <<'EOF'
 study: pipe
