@@ -228,7 +228,7 @@ static void learn_neighbours(struct wire *w)
 		w->peers[i].local = all[i].node == mine.node;
 		w->peers[i].bell_key = all[i].bell_key;
 		w->info.node_size += w->peers[i].local;
-		w->info.node_rank += w->peers[i].local && i < w->info.rank;
+		w->info.node_rank += i < w->info.rank && w->peers[i].local;
 		bells = bells && all[i].bell_key;
 	}
 	free(all);
