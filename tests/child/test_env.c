@@ -162,5 +162,8 @@ int main(void)
 	    cmocka_unit_test(test_names),
 	};
 
+	/* The tests change the environment, where cmocka looks for its format at each line. */
+	if (getenv("CMOCKA_MESSAGE_OUTPUT"))
+		cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, make_file, remove_file);
 }

@@ -159,7 +159,7 @@ end_in_order "TERM to the launcher" term_launcher
 run=("$rs" run save.yaml --ranks 3 --progress none --time-limit 2s)
 before=$(date +%s)
 end_in_order "a time limit" true
-ok "a time limit: trainers are told of it" test "$(cat deadline)" -le $((before + 5))
+ok "a time limit: trainers are told of it" test "$(cat deadline)" -ge $((before + 2)) -a "$(cat deadline)" -le $(($(date +%s) + 2))
 
 # Whoever does not listen is killed, and a second signal waits for nobody
 sed 's/trap .*/trap "" TERM/' save.sh >deaf.sh
