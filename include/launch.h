@@ -19,7 +19,8 @@ struct launch_options {
 };
 
 /* Runs to the end; the exit status of the run. -1: it could not be started. The first INT, TERM, HUP or USR1
- * asks the run to end in good order (USR1 to mpirun, which forwards it), a second one ends it at once. */
+ * asks the run to end in good order (USR1 to mpirun, which forwards it), a second one ends it at once (TERM),
+ * a third one does not wait for mpirun. */
 int launch_run(const struct launch_options *o, struct fault *f);
 /* Rank 0's side: hand over the exit status. Returns the status the process itself must end with. */
 int launch_verdict(int status);

@@ -13,9 +13,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { MAX_ARGS = 256 };
+enum { MAX_ARGS = 256, TERM_SECONDS = 5, VERDICT_SECONDS = 30 };
 static const char verdict_name[] = "RANKSWEEP_VERDICT_FILE", env_name[] = "RANKSWEEP_ENV_FILE";
 
 /* Where the files of the launch with this process id are. 0 ok, -1 the path is too long. */
@@ -85,16 +86,48 @@ static _Noreturn void become_mpirun(const char **argv, pid_t parent, const sigse
 	_exit(FAULT_USAGE);
 }
 
-static int wait_for(pid_t pid, const sigset_t *set)
+/* mpirun may hang at its end, all its ranks being gone: on a TERM that meets their exits (seen with 4.1.4,
+ * one time in ten), or when it has lost a daemon. So it gets some seconds from the moment there is nothing
+ * left for it to do, and is killed then; ranks that should still be there notice, and end. */
+struct vigil {
+	pid_t pid;
+	const char *verdict_path;
+	int asked;      /* signals passed on so far */
+	time_t kill_at; /* 0: not yet known */
+};
+
+static time_t seconds(void)
 {
-	int asked = 0, status, sig;
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+static void pass_on(struct vigil *v)
+{
+	static const int signals[] = {SIGUSR1, SIGTERM, SIGKILL};
+
+	kill(v->pid, signals[v->asked < 2 ? v->asked : 2]);
+	if (++v->asked == 2)
+		v->kill_at = seconds() + TERM_SECONDS;
+}
+
+static int wait_for(struct vigil *v, const sigset_t *set)
+{
+	const struct timespec second = {.tv_sec = 1};
+	int status, sig;
 
 	for (;;) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
+		if (waitpid(v->pid, &status, WNOHANG) == v->pid)
 			return status;
-		if (sigwait(set, &sig) || sig == SIGCHLD)
-			continue;
-		kill(pid, asked++ ? SIGTERM : SIGUSR1);
+		sig = sigtimedwait(set, NULL, &second);
+		if (sig > 0 && sig != SIGCHLD)
+			pass_on(v);
+		if (!v->kill_at && access(v->verdict_path, F_OK) == 0)
+			v->kill_at = seconds() + VERDICT_SECONDS;
+		if (v->kill_at && seconds() >= v->kill_at)
+			kill(v->pid, SIGKILL);
 	}
 }
 
@@ -120,7 +153,8 @@ static bool is_ours(int status)
 
 static int spawn_and_wait(const char **argv, const char *verdict_path, struct fault *f)
 {
-	pid_t me = getpid(), pid;
+	struct vigil v = {.verdict_path = verdict_path};
+	pid_t me = getpid();
 	sigset_t set, old;
 	int status, verdict;
 
@@ -128,17 +162,19 @@ static int spawn_and_wait(const char **argv, const char *verdict_path, struct fa
 	for (size_t i = 0; i < 5; i++)
 		sigaddset(&set, (int[]){SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD}[i]);
 	sigprocmask(SIG_BLOCK, &set, &old);
-	pid = fork();
-	if (pid < 0)
+	v.pid = fork();
+	if (v.pid < 0)
 		return fault_set(f, FAULT_WORKER, "fork: %s", strerror(errno));
-	if (pid == 0)
+	if (v.pid == 0)
 		become_mpirun(argv, me, &old);
-	status = wait_for(pid, &set);
+	status = wait_for(&v, &set);
 	verdict = read_verdict(verdict_path);
 	if (verdict >= 0)
 		return verdict;
 	if (WIFEXITED(status) && is_ours(WEXITSTATUS(status)))
 		return WEXITSTATUS(status);
+	if (v.asked)
+		return fault_set(f, FAULT_STOPPED, "stopped; the same command goes on where this run ended");
 	return fault_set(
 	    f, FAULT_WORKER,
 	    "the launch ended without a verdict (mpirun: %s %d); the same command goes on where it stopped",

@@ -182,4 +182,23 @@ wait_exit 15 "$pid"
 like "a second signal does not wait for it" $? "^(75|69)$"
 ok "nothing is left" wait_for 5 none_here "deaf.sh|sleep 60|$rs run"
 is "the database is sound" "$(sql deaf.db 'pragma integrity_check')" ok
+
+# mpirun itself may hang at its end: here one that does so always
+mkdir hung
+cat >hung/mpirun <<'END'
+#!/bin/sh
+trap 'echo heard >>heard' USR1
+trap '' TERM
+echo up >up
+while :; do sleep 0.1; done
+END
+chmod +x hung/mpirun
+start env PATH="$PWD/hung:$PATH" timeout 60 "$rs" run deaf.yaml --ranks 3 --progress none 2>err
+ok "an mpirun that hangs" wait_for 10 test -e up
+usr1_launcher
+ok "is asked first" wait_for 10 test -e heard
+term_launcher
+wait_exit 15 "$pid"
+is "and not waited for after the second signal" $? 75
+is "nor left behind" "$(here "hung/mpirun")" ""
 done_testing
