@@ -56,4 +56,36 @@ like "results give the outer estimate" "$("$rs" results nest.db --phase outer)" 
 # The real trainers: rows of the test part are in no array of an inner unit.
 sed "s#jobs/bin/#$top/jobs/bin/#; s#jobs/data/#$top/jobs/data/#" "$top/jobs/dbn_nested.yaml" >dbn.yaml
 exits "the shipped nested study is right" 0 "$rs" check dbn.yaml
+cat >rows.yaml <<'EOF'
+study: rows
+seed: 1
+metric: err
+goal: minimize
+folds: {outer: 3, inner: 2, full: true}
+phases:
+  search:
+    command: sh rows.sh --nb-outer-fold {outer_folds} --id-outer-fold {outer_fold} --nb-cross-fold {folds} --id-cross-fold {fold}
+    params: {x: [1, 2]}
+    search: grid
+  outer:
+    after: {search: best}
+    folds: outer
+    command: sh rows.sh --nb-outer-fold {outer_folds} --id-outer-fold {outer_fold}
+EOF
+cat >rows.sh <<EOF
+'$top/jobs/bin/mlp' --data '$top/jobs/data/digits.csv' --print-split "\$@" \
+    >"rows.\$RANKSWEEP_PHASE.\$RANKSWEEP_TRIAL.\$RANKSWEEP_OUTER_FOLD.\$RANKSWEEP_FOLD"
+echo "@metric err=1"
+EOF
+exits "the real trainers are asked for their rows" 0 timeout 60 mpirun -n 3 "$rs" run rows.yaml --progress none
+rows() { cat "$@" | tr ' ' '\n' | grep '[0-9]' | sort; }
+covered=0 read_by_inner=
+for o in 0 1 2; do
+    part=$(sed -n 's/^test//p' rows.outer.*.$o.-1 | rows)
+    covered=$((covered + $(wc -w <<<"$part")))
+    read_by_inner+=$(comm -12 <(uniq <<<"$part") <(rows rows.search.*.$o.[01] | uniq))
+done
+is "the outer test parts cover the data" "$covered" "$(wc -l <"$top/jobs/data/digits.csv")"
+is "each row once" "$(sed -n 's/^test//p' rows.outer.* | rows | uniq -d)" ""
+is "and no inner unit has one of its own outer test part" "$read_by_inner" ""
 done_testing
