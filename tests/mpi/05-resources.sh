@@ -111,6 +111,7 @@ phases:
 EOF
     exits "a full disk: exit status 74" 74 timeout 60 mpirun -n 3 "$rs" run full.yaml --db small/full.db --progress none
     like "said plainly" "$(cat err)" "full"
+    exits "through the launcher too" 74 timeout 60 "$rs" run full.yaml --db small/full.db --ranks 2 --progress none
     mount -o remount,size=100m small
     is "the database is intact" "$(sql small/full.db 'pragma integrity_check')" ok
     exits "with room again it goes on" 0 timeout 60 mpirun -n 3 "$rs" run full.yaml --db small/full.db --progress none
