@@ -144,7 +144,10 @@ void rank_dismiss(struct rank *r)
 
 void rank_close(struct rank *r)
 {
+	/* Rank 0 says its last word; what a worker that was told to stop has not sent yet, nobody reads. */
+	int64_t send_ms = r->info.rank == 0 ? CLOSE_SEND_MS : 0;
+
 	keeper_close(r->keeper, CLOSE_GRACE_MS);
 	worker_close(r->worker);
-	wire_close(r->wire, CLOSE_SEND_MS);
+	wire_close(r->wire, send_ms);
 }
