@@ -43,11 +43,7 @@ try() { # NAME WHOM: run, kill WHOM (a function of the started pid) when 6 units
 }
 ranks() { here "$rs run" | while read -r p; do [ "$(ps -o comm= -p "$p")" = ranksweep ] && echo "$p"; done; }
 all_at_once() { kill_tree KILL "$1"; }
-rank_zero() { kill -9 "$(ranks | sort -n | head -1)"; }
-only_mpirun() { kill -9 "$(pgrep -P "$1" mpirun)"; }
-try "kill -9 of everything" all_at_once
-try "kill -9 of rank 0" rank_zero
-try "kill -9 of mpirun" only_mpirun
+try "kill -9 of everything" all_at_once # of its parts: 07-kills.sh
 
 # ^C and its friends end in good order
 rm -rf again* started ended go

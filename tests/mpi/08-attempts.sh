@@ -154,8 +154,6 @@ run=(mpirun -n 3 "$rs" run save.yaml --progress none)
 end_in_order "USR1 to mpirun" usr1_mpirun
 run=("$rs" run save.yaml --ranks 1 --progress none)
 end_in_order "USR1 to a rank alone" usr1_launcher
-run=("$rs" run save.yaml --ranks 3 --progress none)
-end_in_order "TERM to the launcher" term_launcher
 run=("$rs" run save.yaml --ranks 3 --progress none --time-limit 2s)
 before=$(date +%s)
 end_in_order "a time limit" true
