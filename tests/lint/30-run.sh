@@ -26,6 +26,9 @@ is "and the status is 1" "$status" 1
 like "and shown" "$out" "not ok 2 - the reason"
 tests unit/01-a 'echo ok 1; echo "not ok 2 # SKIP test_x"'
 is "a skipped test of cmocka is no failure" "$last" "1 passed, 0 failed, 1 skipped"
+tests unit/01-a 'echo 1..4; echo ok 1; echo "[       OK ] a"; echo "[  SKIPPED ] b"; echo "[  FAILED  ] c"
+    echo "[==========] 4 test(s) run."; echo "[  FAILED  ] c"; exit 1'
+is "cmocka's own words are understood" "$last" "2 passed, 1 failed, 1 skipped"
 tests unit/01-a 'echo ok 1; kill -SEGV $$'
 is "a crash is a failure" "$last" "1 passed, 1 failed"
 like "with its signal" "$out" "signal 11"
