@@ -2,6 +2,7 @@
 #include "bytes.h"
 
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,13 +23,14 @@ size_t text_double(char buf[TEXT_NUMBER], double v)
 		return (size_t)snprintf(buf, TEXT_NUMBER, v > 0 ? "inf" : "-inf");
 	if (fabs(v) < 1e15 && v == floor(v) && !(v == 0 && signbit(v)))
 		return text_int(buf, (int64_t)v);
-	for (int digits = 1;; digits++) {
+	/* Any decimal of up to 15 digits survives the way through a double, and %g strips its zeros: the
+	 * shortest text is that, or it has 16 or 17 digits. Only numbers below the normal range have less to
+	 * lose. */
+	for (int digits = fabs(v) < DBL_MIN ? 1 : DBL_DIG;; digits++) {
 		int n = snprintf(buf, TEXT_NUMBER, "%.*g", digits, v);
 
-		if (digits >= 17 || strtod(buf, NULL) == v)
+		if (digits >= DBL_DECIMAL_DIG || strtod(buf, NULL) == v)
 			return (size_t)n;
-		if (digits == 1)
-			digits = 5; /* most values people write have few digits, the rest needs 15 to 17 */
 	}
 }
 
