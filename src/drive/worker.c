@@ -434,7 +434,7 @@ static void retire(struct worker *w, struct live *l)
 static void finish(struct live *l, enum reason reason, const struct child_event *e, int error)
 {
 	struct worker *w = l->w;
-	struct output_stream *tail = l->err.output.last.len ? &l->err.output : &l->out.output;
+	struct output_stream *tail;
 	struct msg m = {.kind = MSG_FINISHED};
 	struct msg_finished *r = &m.u.finished;
 
@@ -443,6 +443,7 @@ static void finish(struct live *l, enum reason reason, const struct child_event 
 	drain(l, &l->err);
 	output_flush(&w->file, &l->out.output, l->unit, l->attempt, true, on_segment, l);
 	output_flush(&w->file, &l->err.output, l->unit, l->attempt, true, on_segment, l);
+	tail = l->err.output.last.len ? &l->err.output : &l->out.output; /* now that all of it is read */
 	r->unit = l->unit;
 	r->lease = l->lease;
 	r->reason = reason;
