@@ -6,7 +6,10 @@
  * its whole tree is gone; what is left in the pipes is read, the output is flushed, and one FINISHED carries
  * everything rank 0 must know.
  *
- * A frame with nothing urgent in it (STARTED, METRIC) waits up to FRAME_DELAY_MS for company. */
+ * A frame waits for company where nobody waits for it: FRAME_DELAY_MS with nothing but STARTED and METRIC in
+ * it, RESULT_DELAY_MS with a FINISHED while more units are queued here. And the pipes of a unit are not
+ * looked at in its first LISTEN_AFTER_MS: what a short one says is read when it ends, with one wake-up
+ * instead of four; a pipe holds 64 KiB until then. */
 #include "worker.h"
 
 #include "host.h"
@@ -23,6 +26,8 @@
 
 enum {
 	FRAME_DELAY_MS = 20,
+	RESULT_DELAY_MS = 3,
+	LISTEN_AFTER_MS = 5,
 	FLUSH_MS = 1000,
 	READ_BYTES = 64 * 1024,
 	FDS_PER_LIVE = 3,
@@ -60,7 +65,8 @@ struct live {
 	struct stream out, err, metric;
 	struct metric_summary objective;
 	int64_t started_ms;                     /* epoch */
-	int64_t timeout_at, heard_at, flush_at; /* monotonic; INT64_MAX: none */
+	int64_t listen_at;                      /* monotonic, as these: */
+	int64_t timeout_at, heard_at, flush_at; /* INT64_MAX: none */
 	enum reason stopped_for;                /* why we ended it; NONE: we did not */
 	uint32_t ngpus, ncpus;
 	uint32_t *cpus, *gpus; /* indices into the share */
@@ -87,8 +93,8 @@ struct worker {
 	struct live *live, *spare;
 	uint32_t nlive;
 	struct bytes out;
-	bool urgent, stopped;
-	double recent_ms; /* how long a unit runs here: moving average */
+	bool urgent, has_result, stopped; /* urgent, has_result: of what is in `out` */
+	double recent_ms;                 /* how long a unit runs here: moving average */
 	int64_t out_since, now_ms;
 	struct fault broken; /* first failure while encoding or reading: reported by worker_step */
 };
@@ -169,13 +175,21 @@ static void say(struct worker *w, const struct msg *m, bool urgent)
 		w->urgent = true;
 }
 
+/* When what is in `out` is to leave. A result that makes the queue empty is awaited: by the next units. */
+static int64_t out_at(const struct worker *w)
+{
+	if (!w->has_result)
+		return w->out_since + FRAME_DELAY_MS;
+	return w->queue ? w->out_since + RESULT_DELAY_MS : w->out_since;
+}
+
 struct bytes *worker_out(struct worker *w)
 {
 	static struct bytes none;
 
-	if (!w->urgent && (!w->out.len || w->now_ms - w->out_since < FRAME_DELAY_MS))
+	if (!w->urgent && (!w->out.len || w->now_ms < out_at(w)))
 		return &none;
-	w->urgent = false;
+	w->urgent = w->has_result = false;
 	return &w->out;
 }
 
@@ -438,9 +452,9 @@ static void finish(struct live *l, enum reason reason, const struct child_event 
 	struct msg m = {.kind = MSG_FINISHED};
 	struct msg_finished *r = &m.u.finished;
 
-	drain(l, &l->metric);
-	drain(l, &l->out);
+	drain(l, &l->out); /* in the order of worker_step(): what is latest must not depend on when we read */
 	drain(l, &l->err);
+	drain(l, &l->metric);
 	output_flush(&w->file, &l->out.output, l->unit, l->attempt, true, on_segment, l);
 	output_flush(&w->file, &l->err.output, l->unit, l->attempt, true, on_segment, l);
 	tail = l->err.output.last.len ? &l->err.output : &l->out.output; /* now that all of it is read */
@@ -460,7 +474,8 @@ static void finish(struct live *l, enum reason reason, const struct child_event 
 	r->objective = l->objective;
 	r->tail = tail->last.data;
 	r->tail_bytes = tail->last.len < MSG_TAIL_MAX ? tail->last.len : MSG_TAIL_MAX;
-	say(w, &m, true);
+	say(w, &m, false);
+	w->has_result = true;
 	retire(w, l);
 }
 
@@ -557,6 +572,7 @@ static void set_timers(struct live *l)
 
 	l->started_ms = host_epoch_ms();
 	l->heard_at = l->w->now_ms;
+	l->listen_at = l->w->now_ms + LISTEN_AFTER_MS;
 	l->timeout_at = lim->timeout_ms ? l->w->now_ms + lim->timeout_ms : INT64_MAX;
 	l->flush_at = INT64_MAX;
 }
@@ -848,9 +864,11 @@ uint32_t worker_fds(struct worker *w, struct pollfd *fds, bool hold_back)
 
 	fds[n++] = (struct pollfd){.fd = keeper_fd(w->keeper), .events = POLLIN};
 	for (struct live *l = w->live; l; l = l->next) {
-		fds[n++] = (struct pollfd){.fd = hold_back ? -1 : l->out.fd, .events = POLLIN};
-		fds[n++] = (struct pollfd){.fd = hold_back ? -1 : l->err.fd, .events = POLLIN};
-		fds[n++] = (struct pollfd){.fd = hold_back ? -1 : l->metric.fd, .events = POLLIN};
+		bool deaf = hold_back || w->now_ms < l->listen_at;
+
+		fds[n++] = (struct pollfd){.fd = deaf ? -1 : l->out.fd, .events = POLLIN};
+		fds[n++] = (struct pollfd){.fd = deaf ? -1 : l->err.fd, .events = POLLIN};
+		fds[n++] = (struct pollfd){.fd = deaf ? -1 : l->metric.fd, .events = POLLIN};
 	}
 	return n;
 }
@@ -867,10 +885,12 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int64_t worker_next_timer_ms(const struct worker *w)
 {
-	int64_t t = w->out.len ? w->out_since + FRAME_DELAY_MS : INT64_MAX;
+	int64_t t = w->out.len ? out_at(w) : INT64_MAX;
 
 	for (const struct live *l = w->live; l; l = l->next) {
 		t = earlier(t, l->flush_at);
+		if (l->listen_at > w->now_ms)
+			t = earlier(t, l->listen_at);
 		if (l->stopped_for == REASON_NONE)
 			t = earlier(t, earlier(l->timeout_at, stall_at(l)));
 	}
