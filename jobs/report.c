@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,8 +14,11 @@ void report_program(const char *name)
 	program = name;
 }
 
+/* A NaN has a sign, which printf shows and which hangs on the BLAS and the processor. */
 void report_metric(const char *name, double value, int step)
 {
+	if (isnan(value))
+		value = (double)NAN;
 	printf("@metric %s=%.9g step=%d\n", name, value, step);
 	fflush(stdout);
 }
