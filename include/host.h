@@ -48,6 +48,8 @@ const char *host_absolute(struct arena *a,
  * without the launchers' variables (OMPI_ PMIX_ PMI_ ORTE_ PRTE_ HYDI_ SLURM_ and what Open MPI adds),
  * without RANKSWEEP_ ones; SLURM_JOB_ID is kept as RANKSWEEP_SLURM_JOB_ID. NULL-terminated, in `a`. */
 const char **host_trainer_env(struct arena *a, const char *snapshot_path, uint32_t *n);
+/* The batch job this process is in, "slurm:1234" or "pbs:99.server"; NULL: none that we know of. In `a`. */
+const char *host_batch_job(struct arena *a);
 /* Write the snapshot of this process's environment; readable by the owner only, it may hold secrets. */
 int host_save_env(const char *path, struct fault *f);
 bool host_is_launcher_variable(const char *name);

@@ -52,6 +52,8 @@ struct store_phase {
 int store_put_phase(struct store *s, const struct store_phase *p, struct fault *f);
 int store_begin_run(struct store *s, uint32_t ranks, const char *host, uint32_t pid, int64_t now_ms,
                     uint64_t *run, struct fault *f);
+/* The batch job it is in, "slurm:1234"; NULL: none. */
+int store_put_run_job(struct store *s, uint64_t run, const char *job, struct fault *f);
 int store_end_run(struct store *s, uint64_t run, int64_t now_ms, const char *end, struct fault *f);
 int store_touch_run(struct store *s, uint64_t run, int64_t now_ms,
                     struct fault *f); /* last_seen of run and owner */
@@ -107,6 +109,8 @@ struct store_attempt_end {
 	size_t tail_bytes;
 };
 int store_end_attempt(struct store *s, const struct store_attempt_end *e, struct fault *f);
+/* The time (epoch) that metrics and output are put down with from now on. */
+void store_set_time(struct store *s, int64_t now_ms);
 int store_put_metric(struct store *s, uint32_t unit, uint32_t attempt, const char *name, bool has_step,
                      double step, double value, struct fault *f);
 int store_put_output(struct store *s, uint32_t unit, uint32_t attempt, uint64_t run, uint32_t rank,

@@ -21,7 +21,8 @@ struct store_migration {
 };
 extern const struct store_migration store_migrations[];
 extern const size_t store_nmigrations;
-extern const char store_views[];
+extern const char *const store_views[];
+extern const size_t store_nviews;
 int store_newest_version(void);
 
 /* Steps beyond `from`, the views anew and the new user_version, in the transaction that is open. The SQLite
@@ -52,6 +53,7 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	  "INSERT OR REPLACE INTO phase VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                             \
 	X(RUN_BEGIN, "record a run",                                                                         \
 	  "INSERT INTO run(started_ms, last_seen_ms, ranks, host, pid) VALUES(?1, ?1, ?2, ?3, ?4)")          \
+	X(RUN_JOB, "record the batch job of a run", "UPDATE run SET job = ?2 WHERE run = ?1")                \
 	X(RUN_END, "record the end of a run",                                                                \
 	  "UPDATE run SET last_seen_ms = ?2, finished_ms = ?2, end = ?3 WHERE run = ?1")                     \
 	X(RUN_TOUCH, "record a sign of life", "UPDATE run SET last_seen_ms = ?2 WHERE run = ?1")             \
@@ -91,10 +93,10 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	  "started_ms = ifnull(?7, started_ms), finished_ms = ifnull(?8, finished_ms), user_seconds = ?9, "  \
 	  "system_seconds = ?10, max_rss_kb = ?11 WHERE unit = ?1 AND attempt = ?2")                         \
 	X(ATTEMPT_TAIL, "record the end of an attempt", "UPDATE attempt_text SET tail = ?2 WHERE id = ?1")   \
-	X(METRIC_PUT, "record a metric", "INSERT INTO metric VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                \
+	X(METRIC_PUT, "record a metric", "INSERT INTO metric VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")            \
 	X(NAME_FIND, "find a metric's name", "SELECT id FROM metric_name WHERE name = ?1")                   \
 	X(NAME_PUT, "record a metric's name", "INSERT INTO metric_name(name) VALUES(?1)")                    \
-	X(OUTPUT_PUT, "record output", "INSERT INTO output VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")      \
+	X(OUTPUT_PUT, "record output", "INSERT INTO output VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)") \
 	X(PICK_PUT, "record a pick",                                                                         \
 	  "INSERT INTO pick(phase, child_phase, outer_fold, trial, bucket, rank, value, last) "              \
 	  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                          \
@@ -147,6 +149,7 @@ struct store {
 	struct store_lock lock;
 	sqlite3_stmt *statements[STORE_STATEMENT_COUNT]; /* prepared at their first use */
 	int64_t seq, stored_seq;                         /* order of arrival of metrics and output */
+	int64_t now_ms;                                  /* what is put down as their time, 0: none */
 	struct store_phase_name *phases;
 	size_t nphases;
 	struct store_name names[STORE_NAME_SLOTS];

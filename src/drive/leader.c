@@ -581,6 +581,7 @@ static int turn(struct leader *l, struct fault *f)
 		return -1;
 	l->now_ms = host_monotonic_ms();
 	l->ledger.now_ms = host_epoch_ms();
+	store_set_time(l->store, l->ledger.now_ms);
 	if ((fds[0].revents && take_signals(l, f)) || take_frames(l, f) ||
 	    run_own_worker(l, fds + 1, nfds - 1, f) || tick(l, f) || propose(l, f))
 		return -1;
@@ -746,7 +747,8 @@ static int begin_run(struct leader *l, struct fault *f)
 	    store_put_study(l->store, l->c.study->name, l->c.text, l->c.text_bytes, f) || put_phases(l, f) ||
 	    store_drop_unstarted(l->store, f) ||
 	    store_begin_run(l->store, l->c.info.size, host_name(), (uint32_t)getpid(), host_epoch_ms(),
-	                    &l->run, f))
+	                    &l->run, f) ||
+	    store_put_run_job(l->store, l->run, host_batch_job(&l->arena), f))
 		return -1;
 	return store_commit(l->store, f);
 }

@@ -100,15 +100,23 @@ static const char schema_1[] =
                               "NOT NULL, who TEXT,"
                               " command TEXT, units INTEGER);";
 
+/* When a row came to rank 0, and the batch job a run is in: what `monitor` needs to see silence and death. */
+static const char schema_2[] = "ALTER TABLE metric ADD COLUMN at_ms INTEGER;"
+                               "ALTER TABLE output ADD COLUMN at_ms INTEGER;"
+                               "ALTER TABLE run ADD COLUMN job TEXT;";
+
 const struct store_migration store_migrations[] = {
     {1, schema_1},
+    {2, schema_2},
 };
 const size_t store_nmigrations = sizeof store_migrations / sizeof store_migrations[0];
 
 /* Times are epoch seconds; counts is what `units` grouped by phase and state gives, in half the time. fold
  * and outer_fold are -1 where there is none. Of an edge's two units one may be without a fold: a coarser
- * child comes after all folds of its parent, a finer one after the only unit. */
-const char store_views[] =
+ * child comes after all folds of its parent, a finer one after the only unit. last_heard looks at the last
+ * row of each metric and of the output, not at all of them. In pieces, as C promises no more than 4095
+ * characters for one. */
+const char *const store_views[] = {
     "DROP VIEW IF EXISTS units;"
     "CREATE VIEW units(unit, phase, trial, outer_fold, fold, state, reason, value, attempts, host, rank,"
     " started, finished, seconds, best_step, failures, losses, cause) AS"
@@ -142,19 +150,24 @@ const char store_views[] =
     " UNION ALL"
     " SELECT l.trial, p.name, j.key, j.value"
     " FROM lineage l JOIN trial t ON t.trial = l.ancestor JOIN phase p ON p.phase = t.phase"
-    "  JOIN trial_text x ON x.trial = l.ancestor JOIN json_each(x.own_json) j;"
+    "  JOIN trial_text x ON x.trial = l.ancestor JOIN json_each(x.own_json) j;",
 
     "DROP VIEW IF EXISTS metrics;"
-    "CREATE VIEW metrics(unit, attempt, name, step, value, seq) AS"
-    " SELECT m.unit, m.attempt, n.name, m.step, m.value, m.seq"
+    "CREATE VIEW metrics(unit, attempt, name, step, value, seq, at) AS"
+    " SELECT m.unit, m.attempt, n.name, m.step, m.value, m.seq, m.at_ms / 1000.0"
     " FROM metric m JOIN metric_name n ON n.id = m.name;"
 
     "DROP VIEW IF EXISTS attempts;"
     "CREATE VIEW attempts(unit, attempt, state, reason, exit_code, signal, host, rank, pid, command,"
-    " started, finished, user_seconds, system_seconds, max_rss_kb, run, begun, tail) AS"
+    " started, finished, user_seconds, system_seconds, max_rss_kb, run, begun, tail, last_heard) AS"
     " SELECT a.unit, a.attempt, a.state, a.reason, a.exit_code, a.signal, w.host, a.rank, a.pid, x.command,"
     "  a.started_ms / 1000.0, a.finished_ms / 1000.0, a.user_seconds, a.system_seconds, a.max_rss_kb,"
-    "  a.run, a.begun_ms / 1000.0, x.tail"
+    "  a.run, a.begun_ms / 1000.0, x.tail,"
+    "  nullif(max(ifnull(a.started_ms, 0),"
+    "   ifnull((SELECT max((SELECT m.at_ms FROM metric m WHERE m.unit = a.unit AND m.name = n.id"
+    "    AND m.attempt = a.attempt ORDER BY m.seq DESC LIMIT 1)) FROM metric_name n), 0),"
+    "   ifnull((SELECT o.at_ms FROM output o WHERE o.unit = a.unit AND o.attempt = a.attempt"
+    "    ORDER BY o.seq DESC LIMIT 1), 0)), 0) / 1000.0"
     " FROM attempt a LEFT JOIN worker w ON w.run = a.run AND w.rank = a.rank"
     "  LEFT JOIN attempt_text x ON x.id = (a.unit << 20 | a.attempt);"
 
@@ -176,8 +189,9 @@ const char store_views[] =
     " SELECT at_ms / 1000.0, who, command, units FROM audit_log;"
 
     "DROP VIEW IF EXISTS runs;"
-    "CREATE VIEW runs(run, started, last_seen, finished, ranks, host, end, pid) AS"
-    " SELECT run, started_ms / 1000.0, last_seen_ms / 1000.0, finished_ms / 1000.0, ranks, host, end, pid"
+    "CREATE VIEW runs(run, started, last_seen, finished, ranks, host, end, pid, job) AS"
+    " SELECT run, started_ms / 1000.0, last_seen_ms / 1000.0, finished_ms / 1000.0, ranks, host, end, pid, "
+    "job"
     " FROM run;"
 
     "DROP VIEW IF EXISTS workers;"
@@ -188,8 +202,10 @@ const char store_views[] =
     " SELECT name, metric, goal, aggregate, folds, search, command, phase FROM phase;"
 
     "DROP VIEW IF EXISTS outputs;"
-    "CREATE VIEW outputs(unit, attempt, run, rank, stream, offset, bytes, skipped, seq) AS"
-    " SELECT unit, attempt, run, rank, stream, offset, bytes, skipped, seq FROM output;";
+    "CREATE VIEW outputs(unit, attempt, run, rank, stream, offset, bytes, skipped, seq, at) AS"
+    " SELECT unit, attempt, run, rank, stream, offset, bytes, skipped, seq, at_ms / 1000.0 FROM output;",
+};
+const size_t store_nviews = sizeof store_views / sizeof store_views[0];
 
 int store_newest_version(void)
 {
@@ -199,17 +215,14 @@ int store_newest_version(void)
 int store_migrate(sqlite3 *db, int from, const struct store_migration *steps, size_t n)
 {
 	char pragmas[96];
+	int rc = SQLITE_OK;
 
-	for (size_t i = 0; i < n; i++) {
-		int rc =
-		    steps[i].version > from ? sqlite3_exec(db, steps[i].sql, NULL, NULL, NULL) : SQLITE_OK;
-
-		if (rc != SQLITE_OK)
-			return rc;
-	}
+	for (size_t i = 0; i < n && rc == SQLITE_OK; i++)
+		if (steps[i].version > from)
+			rc = sqlite3_exec(db, steps[i].sql, NULL, NULL, NULL);
+	for (size_t i = 0; i < store_nviews && rc == SQLITE_OK; i++)
+		rc = sqlite3_exec(db, store_views[i], NULL, NULL, NULL);
 	snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
 	         STORE_APPLICATION_ID, steps[n - 1].version);
-	int rc = sqlite3_exec(db, store_views, NULL, NULL, NULL);
-
 	return rc == SQLITE_OK ? sqlite3_exec(db, pragmas, NULL, NULL, NULL) : rc;
 }

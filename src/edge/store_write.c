@@ -84,6 +84,17 @@ int store_begin_run(struct store *s, uint32_t ranks, const char *host, uint32_t 
 	return 0;
 }
 
+int store_put_run_job(struct store *s, uint64_t run, const char *job, struct fault *f)
+{
+	struct query q;
+
+	if (query_init(&q, s, STORE_SQL_RUN_JOB, f) != 0)
+		return -1;
+	query_put_int(&q, (int64_t)run);
+	query_put_text(&q, job);
+	return query_run(&q, f);
+}
+
 int store_end_run(struct store *s, uint64_t run, int64_t now_ms, const char *end, struct fault *f)
 {
 	struct query q;
@@ -377,6 +388,11 @@ static int next_seq(struct store *s, int64_t *seq, struct fault *f)
 	return query_run(&q, f);
 }
 
+void store_set_time(struct store *s, int64_t now_ms)
+{
+	s->now_ms = now_ms;
+}
+
 static struct store_name *name_slot(struct store *s, const char *name)
 {
 	uint32_t h = 2166136261u;
@@ -436,6 +452,7 @@ int store_put_metric(struct store *s, uint32_t unit, uint32_t attempt, const cha
 	else
 		query_put_null(&q);
 	query_put_real(&q, value);
+	put_int_unless(&q, s->now_ms, 0);
 	return query_run(&q, f);
 }
 
@@ -457,6 +474,7 @@ int store_put_output(struct store *s, uint32_t unit, uint32_t attempt, uint64_t 
 	query_put_int(&q, (int64_t)offset);
 	query_put_int(&q, bytes);
 	query_put_int(&q, (int64_t)skipped_bytes);
+	put_int_unless(&q, s->now_ms, 0);
 	return query_run(&q, f);
 }
 

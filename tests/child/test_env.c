@@ -152,6 +152,29 @@ static void test_names(void **state)
 		assert_false(host_is_launcher_variable(other[i]));
 }
 
+static void test_batch_job(void **state)
+{
+	static const struct {
+		const char *set, *value, *job;
+	} rows[] = {
+	    {"SLURM_JOB_ID", "", NULL},
+	    {"PBS_JOBID", "99.server", "pbs:99.server"},
+	    {"RANKSWEEP_SLURM_JOB_ID", "12", "slurm:12"},
+	    {"SLURM_JOB_ID", "1234", "slurm:1234"},
+	};
+
+	(void)state;
+	clearenv();
+	assert_null(host_batch_job(&arena));
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *job;
+
+		setenv(rows[i].set, rows[i].value, 1);
+		job = host_batch_job(&arena);
+		assert_string_equal(job ? job : "none", rows[i].job ? rows[i].job : "none");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +183,7 @@ int main(void)
 	    cmocka_unit_test(test_no_snapshot_means_our_own),
 	    cmocka_unit_test(test_saved_is_loaded),
 	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_batch_job),
 	};
 
 	/* The tests change the environment, where cmocka looks for its format at each line. */

@@ -274,6 +274,44 @@ static void test_views(void **state)
 	store_close(s);
 }
 
+/* The latest of start, metrics (of each name) and output, of that attempt alone. */
+static void test_last_heard(void **state)
+{
+	static const char heard[] = "SELECT attempt, last_heard FROM attempts WHERE unit = 1 ORDER BY 1";
+	struct fixture *x = *state;
+	struct store *s = small_store(x);
+
+	assert_string_equal(ask(x, s, heard), "1|1.5\n2|3.25"); /* rows without a time do not count */
+	store_set_time(s, 4000);
+	fine(x, store_put_metric(s, 1, 2, "loss", true, 1, 0.5, &x->f));
+	store_set_time(s, 4250);
+	fine(x, store_put_metric(s, 1, 2, "valid", true, 1, 0.5, &x->f));
+	assert_string_equal(ask(x, s, heard), "1|1.5\n2|4.25");
+	store_set_time(s, 7000);
+	fine(x, store_put_output(s, 1, 2, 1, 2, 1, 0, 100, 0, &x->f));
+	assert_string_equal(ask(x, s, heard), "1|1.5\n2|7");
+	store_set_time(s, 9500);
+	fine(x, store_put_metric(s, 1, 2, "loss", true, 2, 0.5, &x->f));
+	assert_string_equal(ask(x, s, heard), "1|1.5\n2|9.5");
+	assert_string_equal(ask(x, s, "SELECT at FROM metrics WHERE name IN ('loss', 'valid') ORDER BY seq"),
+	                    "-\n-\n4\n4.25\n9.5");
+	assert_string_equal(ask(x, s, "SELECT at FROM outputs ORDER BY seq"), "-\n-\n7");
+	store_close(s);
+}
+
+static void test_job_of_a_run(void **state)
+{
+	struct fixture *x = *state;
+	struct store *s = small_store(x);
+	uint64_t run;
+
+	fine(x, store_put_run_job(s, 1, NULL, &x->f));
+	fine(x, store_begin_run(s, 3, "node1", 77, 1000, &run, &x->f));
+	fine(x, store_put_run_job(s, run, "slurm:1234", &x->f));
+	assert_string_equal(ask(x, s, "SELECT run, job FROM runs ORDER BY run"), "1|-\n2|slurm:1234");
+	store_close(s);
+}
+
 /* A pick whose children do not exist yet is there; each of several children has a row. */
 static void test_picks_for(void **state)
 {
@@ -646,6 +684,8 @@ int main(void)
 	    T(test_study),
 	    T(test_phase_numbers),
 	    T(test_views),
+	    T(test_last_heard),
+	    T(test_job_of_a_run),
 	    T(test_picks_for),
 	    T(test_coarse_and_fine_edges),
 	    T(test_objective),

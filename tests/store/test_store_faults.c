@@ -148,31 +148,66 @@ static int64_t ask_int(sqlite3 *db, const char *sql)
 
 static void test_migration(void **state)
 {
-	static const struct store_migration steps[] = {
-	    {1, "this step is in the past and never runs"},
-	    {2, "ALTER TABLE unit ADD COLUMN priority INTEGER NOT NULL DEFAULT 0"},
-	    {3, "UPDATE unit SET priority = 10 * unit; DROP VIEW units"},
+	int now = store_newest_version();
+	const struct store_migration steps[] = {
+	    {now, "this step is in the past and never runs"},
+	    {now + 1, "ALTER TABLE unit ADD COLUMN times INTEGER NOT NULL DEFAULT 0"},
+	    {now + 2, "UPDATE unit SET times = 10 * unit; DROP VIEW units"},
 	};
+	char newer[64];
 	struct fixture *x = *state;
 	sqlite3 *db;
 
 	put_small(x);
 	assert_int_equal(sqlite3_open(x->db, &db), SQLITE_OK);
 	sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
-	assert_int_equal(store_migrate(db, 1, steps, 3), SQLITE_OK);
+	assert_int_equal(store_migrate(db, now, steps, 3), SQLITE_OK);
 	sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
-	assert_int_equal(ask_int(db, "PRAGMA user_version"), 3);
-	assert_int_equal(ask_int(db, "SELECT sum(priority) FROM unit"), 280);
+	assert_int_equal(ask_int(db, "PRAGMA user_version"), now + 2);
+	assert_int_equal(ask_int(db, "SELECT sum(times) FROM unit"), 280);
 	assert_int_equal(ask_int(db, "SELECT count(*) FROM units"), 7);
 	sqlite3_close(db);
-	refused(x, try_open(x, STORE_READ, x->db), FAULT_IO, "a newer ranksweep wrote it (format 3");
+	snprintf(newer, sizeof newer, "a newer ranksweep wrote it (format %d", now + 2);
+	refused(x, try_open(x, STORE_READ, x->db), FAULT_IO, newer);
+}
+
+/* What the first format had is kept, and takes rows of today. */
+static void test_first_format(void **state)
+{
+	struct fixture *x = *state;
+	struct store *s;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(x->db, &db), SQLITE_OK);
+	sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
+	assert_int_equal(store_migrate(db, 0, store_migrations, 1), SQLITE_OK);
+	sqlite3_exec(db,
+	             "INSERT INTO run VALUES(1, 1000, 2000, NULL, 3, 'node1', 77, NULL);"
+	             "INSERT INTO metric_name VALUES(1, 'loss');"
+	             "INSERT INTO metric VALUES(1, 1, 1, 0, 5, 0.5);"
+	             "INSERT INTO output VALUES(1, 1, 1, 1, 1, 1, 0, 10, 0);"
+	             "INSERT INTO attempt(unit, attempt, run, rank, begun_ms) VALUES(1, 1, 1, 1, 500);"
+	             "UPDATE position SET seq = 2; COMMIT",
+	             NULL, NULL, NULL);
+	sqlite3_close(db);
+	refused(x, try_open(x, STORE_READ, x->db), FAULT_IO, "it has an older format (1");
+	s = fixture_open(x, STORE_WRITE);
+	store_set_time(s, 3000);
+	fine(x, store_put_metric(s, 1, 1, "loss", true, 6, 0.25, &x->f));
+	assert_string_equal(ask(x, s, "SELECT step, value, at FROM metrics ORDER BY seq"),
+	                    "5|0.5|-\n6|0.25|3");
+	assert_string_equal(ask(x, s, "SELECT bytes, at FROM outputs"), "10|-");
+	assert_string_equal(ask(x, s, "SELECT last_heard FROM attempts"), "3");
+	assert_string_equal(ask(x, s, "SELECT host, job FROM runs"), "node1|-");
+	store_close(s);
 }
 
 static void test_failed_migration(void **state)
 {
-	static const struct store_migration steps[] = {
-	    {2, "ALTER TABLE unit ADD COLUMN priority INTEGER"},
-	    {3, "DELETE FROM unit; SELECT * FROM no_such_table"},
+	int now = store_newest_version();
+	const struct store_migration steps[] = {
+	    {now + 1, "ALTER TABLE unit ADD COLUMN times INTEGER"},
+	    {now + 2, "DELETE FROM unit; SELECT * FROM no_such_table"},
 	};
 	struct fixture *x = *state;
 	struct store *s;
@@ -181,9 +216,9 @@ static void test_failed_migration(void **state)
 	put_small(x);
 	assert_int_equal(sqlite3_open(x->db, &db), SQLITE_OK);
 	sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
-	assert_int_not_equal(store_migrate(db, 1, steps, 2), SQLITE_OK);
+	assert_int_not_equal(store_migrate(db, now, steps, 2), SQLITE_OK);
 	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	assert_int_equal(ask_int(db, "PRAGMA user_version"), 1);
+	assert_int_equal(ask_int(db, "PRAGMA user_version"), now);
 	sqlite3_close(db);
 	s = fixture_open(x, STORE_WRITE);
 	assert_string_equal(ask(x, s, "SELECT count(*) FROM units"), "7");
@@ -568,6 +603,7 @@ int main(void)
 	    T(test_foreign),
 	    T(test_newer),
 	    T(test_migration),
+	    T(test_first_format),
 	    T(test_failed_migration),
 	    T(test_steps_are_in_order),
 	    T(test_flipped_bytes),
