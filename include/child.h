@@ -67,4 +67,14 @@ struct child_event {
  * comes when the whole tree is gone. */
 int keeper_next(struct keeper *k, struct child_event *e, struct fault *f);
 
+/* How a process of this host looks to anybody, whoever started it. */
+enum child_sight {
+	CHILD_UNSEEN, /* it cannot be told */
+	CHILD_SEEN,
+	CHILD_STOPPED, /* by a signal; not by a debugger */
+	CHILD_ZOMBIE,  /* ended, and its parent has not asked */
+	CHILD_GONE     /* nothing has its number, or something that began after `began_by_ms` (epoch) */
+};
+enum child_sight child_look(int64_t pid, int64_t began_by_ms);
+
 #endif

@@ -1,7 +1,8 @@
 /* child_keeper: what the files of module child share with each other; nobody else includes it.
  *
  * child.c is the rank's side, child_keeper.c the keeper's loop, child_spawn.c the step from keeper to running
- * trainer, child_tree.c what /proc tells of processes, child_oom.c whether memory was the cause of a death.
+ * trainer, child_tree.c what /proc tells of processes (child_look too), child_oom.c whether memory was the
+ * cause of a death.
  */
 #ifndef CHILD_KEEPER_H
 #define CHILD_KEEPER_H
@@ -52,6 +53,7 @@ pid_t child_spawn(const struct child_order *o, struct arena *scratch, int *error
 struct child_process {
 	pid_t pid, group, session;
 	char state;
+	int threads;          /* of its main thread alone `state` is told */
 	uint64_t start_ticks; /* clock ticks since boot */
 };
 struct child_pids {

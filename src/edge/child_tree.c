@@ -3,7 +3,10 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,8 +54,8 @@ static bool parse_stat(const char *text, pid_t *parent, struct child_process *p)
 	unsigned long long start;
 
 	if (!s ||
-	    sscanf(s + 1, " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-	           &p->state, &ppid, &group, &session, &start) != 5)
+	    sscanf(s + 1, " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu",
+	           &p->state, &ppid, &group, &session, &p->threads, &start) != 6)
 		return false;
 	*parent = ppid;
 	p->group = group;
@@ -161,4 +164,34 @@ uint64_t child_tree_ticks(void)
 		hz = sysconf(_SC_CLK_TCK);
 	clock_gettime(CLOCK_BOOTTIME, &t);
 	return (uint64_t)t.tv_sec * (uint64_t)hz + (uint64_t)(t.tv_nsec / (1000000000 / hz));
+}
+
+/* ---- for others (child.h) ------------------------------------------------------------------------------ */
+
+static int64_t began_ms(const struct child_process *p)
+{
+	struct timespec now;
+	uint64_t ticks = child_tree_ticks();
+	int64_t age = ticks > p->start_ticks ? (int64_t)(ticks - p->start_ticks) : 0;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - age * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+/* /proc may hide the processes of other users (hidepid); kill() still knows whether they exist. */
+enum child_sight child_look(int64_t pid, int64_t began_by_ms)
+{
+	struct child_process p;
+
+	if (pid <= 0 || pid > INT_MAX)
+		return CHILD_UNSEEN;
+	if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+		return CHILD_GONE;
+	if (!child_tree_stat((pid_t)pid, &p))
+		return CHILD_UNSEEN;
+	if (began_ms(&p) > began_by_ms)
+		return CHILD_GONE;
+	if (p.state == 'T')
+		return CHILD_STOPPED;
+	return (p.state == 'Z' || p.state == 'X') && p.threads <= 1 ? CHILD_ZOMBIE : CHILD_SEEN;
 }

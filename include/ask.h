@@ -1,0 +1,19 @@
+/* ask: run another program for the sake of its answer, and never wait for it longer than was said. No shell.
+ */
+#ifndef ASK_H
+#define ASK_H
+
+#include "fault.h"
+
+#include <stdint.h>
+
+enum { ASK_OUT = 8192, ASK_ERR = 2048 };
+struct ask_answer {
+	int status;                              /* 0..255, or -1 for a signal */
+	char out[ASK_OUT + 1], err[ASK_ERR + 1]; /* as much of both as fits */
+};
+/* argv[0] is looked up in PATH. 0: it answered. -1: it is not there or gave no answer in time (FAULT_WORKER;
+ * the text says which); what it has started is killed then. */
+int ask_program(const char *const *argv, int64_t limit_ms, struct ask_answer *a, struct fault *f);
+
+#endif
