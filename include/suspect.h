@@ -39,11 +39,12 @@ enum suspicion {
 const char *suspicion_text(enum suspicion s);
 
 enum {
-	SUSPECT_LAG_MS = 2000,         /* from a trainer's word to the database at most, on a good day */
-	SUSPECT_SETTLE_MS = 5000,      /* a unit that began or must end within this is left alone */
-	SUSPECT_LATE_MS = 60000,       /* rank 0 notes a sign of life every 15 s */
-	SUSPECT_MISSED_MS = 20000,     /* one of these signs was missed */
-	SUSPECT_PROOF_MS = 3000,       /* see suspect_wants_proof() */
+	SUSPECT_LAG_MS = 2000,     /* from a trainer's word to the database at most, on a good day */
+	SUSPECT_SETTLE_MS = 5000,  /* a unit that began or must end within this is left alone */
+	SUSPECT_LATE_MS = 60000,   /* rank 0 notes a sign of life every 15 s */
+	SUSPECT_MISSED_MS = 20000, /* one of these signs was missed */
+	SUSPECT_TWICE_MS = 1,
+	SUSPECT_PROOF_MS = 3000,       /* see suspect_proof_ms() */
 	SUSPECT_STALL_MS = 10 * 60000, /* silence in a phase without `stall` */
 	SUSPECT_LONG_FACTOR = 10,
 	SUSPECT_LONG_DONE = 20, /* so many must be done before a unit is called long */
@@ -77,8 +78,9 @@ struct suspect_run {
 enum suspicion suspect_run(const struct suspect_run *r);
 bool suspect_ask_batch(const struct suspect_run *r);
 
-/* What is seen in the moment between an end and the note of it may be wrong: such a suspicion must be seen
- * twice, SUSPECT_PROOF_MS apart. */
-bool suspect_wants_proof(enum suspicion s);
+/* What is seen in the moment between an end and the note of it may be wrong. So a suspicion must stand for so
+ * long, from one look to another: 0, no doubt; SUSPECT_TWICE_MS, any second look will do, as a run notes its
+ * end before its process ends; more where the note follows the end. */
+int64_t suspect_proof_ms(enum suspicion s);
 
 #endif

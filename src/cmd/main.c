@@ -18,6 +18,7 @@ static const struct verb {
     {"run", "STUDY.yaml|DB", cmd_run, "run a study, or go on where it stopped"},
     {"check", "STUDY.yaml", cmd_check, "check a study file and print the plan; runs nothing"},
     {"status", "[DB]", cmd_status, "units by phase and state, throughput, estimate of the end"},
+    {"monitor", "[DB]", cmd_monitor, "only what looks wrong, and what to do about it"},
     {"list", "[DB] [SELECTOR...]", cmd_list, "units, one a line"},
     {"show", "[DB] UNIT", cmd_show, "one unit: parameters, lineage, attempts, metrics"},
     {"log", "[DB] UNIT", cmd_log, "the output of a unit"},

@@ -90,7 +90,9 @@ enum suspicion suspect_run(const struct suspect_run *r)
 	return r->process == PROCESS_ALIVE ? SUSPECT_STUCK : late_elsewhere(r->batch);
 }
 
-bool suspect_wants_proof(enum suspicion s)
+int64_t suspect_proof_ms(enum suspicion s)
 {
-	return s == SUSPECT_GONE || s == SUSPECT_ZOMBIE || s == SUSPECT_DIED || s == SUSPECT_LEFT;
+	if (s == SUSPECT_GONE || s == SUSPECT_ZOMBIE)
+		return SUSPECT_PROOF_MS;
+	return s == SUSPECT_DIED || s == SUSPECT_LEFT ? SUSPECT_TWICE_MS : 0;
 }
