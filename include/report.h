@@ -5,8 +5,10 @@
  * given. Rows may be put in batches: widths only grow from batch to batch, and the JSON array is closed by
  * report_finish_json().
  *
- * Numbers print as the shortest text that reads back equal, in JSON always, in tables up to six significant
- * digits unless the column is REPORT_EXACT. JSON has no NaN or infinity: they are null there. */
+ * Numbers print as the shortest text that reads back equal, in JSON and CSV always, in tables up to six
+ * significant digits unless the column is REPORT_EXACT. JSON has no NaN or infinity: a cell says "nan", "inf"
+ * or
+ * "-inf" there, as the database does; null is a cell without a number. */
 #ifndef REPORT_H
 #define REPORT_H
 
@@ -24,7 +26,8 @@ enum report_flags {
 	REPORT_SHRINK = 1 << 3,     /* cut with "..." when a terminal is too narrow */
 	REPORT_HIDE_EMPTY = 1 << 4, /* no column in the table while all of its cells are empty */
 	REPORT_TABLE_ONLY = 1 << 5,
-	REPORT_JSON_ONLY = 1 << 6
+	REPORT_JSON_ONLY = 1 << 6,
+	REPORT_DROP = 1 << 7 /* left out, the last one first, where a terminal is still too narrow */
 };
 
 struct report_style {
@@ -46,7 +49,8 @@ struct report {
 	uint32_t ncolumns, cap;
 	struct report_cell **rows;
 	uint32_t nrows, rows_cap;
-	uint64_t put; /* rows of earlier batches */
+	uint64_t put;     /* rows of earlier batches */
+	uint32_t dropped; /* columns the last table had no room for */
 };
 
 void report_init(struct report *r, struct arena *a);
@@ -66,12 +70,18 @@ void report_put_table(struct report *r, const struct report_style *style, struct
 /* "[" before the first batch, then one object a line. */
 void report_put_json(struct report *r, struct bytes *out);
 void report_finish_json(struct report *r, struct bytes *out);
+/* The members of the last row, for an object that has others too. */
+void report_put_fields(const struct report *r, struct bytes *out);
+/* A line of keys and one for each row, as spreadsheets read it: commas, quotes where they are needed, an
+ * empty field for null. */
+void report_put_csv(struct report *r, struct bytes *out);
 /* Forget the rows (they have been put), keep columns and widths. */
 void report_clear(struct report *r);
 
 /* Parts of JSON that are no table. */
 void report_key(struct bytes *out, const char *key); /* with the comma where one is due */
-void report_put_number(struct bytes *out, double v); /* null when not finite */
+void report_put_number(struct bytes *out, double v); /* null when not finite: not known */
+void report_put_real(struct bytes *out, double v);   /* as a cell: "nan", "inf", "-inf" */
 void report_put_int(struct bytes *out, int64_t v);
 void report_put_string(struct bytes *out, const char *s); /* null for NULL */
 /* At most `digits` significant digits, and no more than are needed. */

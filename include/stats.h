@@ -10,4 +10,11 @@ double stats_median(double *x, size_t n);     /* sorts x; NaN for n = 0 */
 double stats_min(const double *x, size_t n);
 double stats_max(const double *x, size_t n);
 
+/* What a table says of a list of numbers. */
+struct stats_summary {
+	size_t n;
+	double mean, sd, min, max;
+};
+struct stats_summary stats_of(const double *x, size_t n);
+
 #endif

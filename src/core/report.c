@@ -208,27 +208,48 @@ static void measure_column(struct report *r, uint32_t column, struct bytes *b)
 	}
 }
 
-/* Take from the widest column that may shrink until the row fits or nothing can give way. */
+static uint32_t total_width(const struct report *r)
+{
+	uint32_t total = 0;
+
+	for (uint32_t i = 0; i < r->ncolumns; i++)
+		if (r->columns[i].shown)
+			total += r->columns[i].width + (total ? 2 : 0);
+	return total;
+}
+
+/* The widest column that may give away a character. */
+static struct report_column *shrinkable(struct report *r)
+{
+	struct report_column *widest = NULL;
+
+	for (uint32_t i = 0; i < r->ncolumns; i++) {
+		struct report_column *c = &r->columns[i];
+
+		if (c->shown && (c->flags & REPORT_SHRINK) && c->width > SHRINK_MIN &&
+		    c->width > characters(c->title, strlen(c->title)) &&
+		    (!widest || c->width > widest->width))
+			widest = c;
+	}
+	return widest;
+}
+
+/* Take from the widest column that may shrink, then leave out columns, until the row fits or nothing can give
+ * way. */
 static void fit(struct report *r, uint32_t width)
 {
-	for (;;) {
-		struct report_column *widest = NULL;
-		uint32_t total = 0;
+	uint32_t total = total_width(r);
+	struct report_column *c;
 
-		for (uint32_t i = 0; i < r->ncolumns; i++) {
-			struct report_column *c = &r->columns[i];
-
-			if (!c->shown)
-				continue;
-			total += c->width + (total ? 2 : 0);
-			if ((c->flags & REPORT_SHRINK) && c->width > SHRINK_MIN &&
-			    c->width > characters(c->title, strlen(c->title)) &&
-			    (!widest || c->width > widest->width))
-				widest = c;
-		}
-		if (total <= width || !widest)
-			return;
-		widest->width--;
+	for (; total > width && (c = shrinkable(r)); total--)
+		c->width--;
+	for (uint32_t i = r->ncolumns; i-- > 0 && total > width;) {
+		c = &r->columns[i];
+		if (!c->shown || !(c->flags & REPORT_DROP))
+			continue;
+		c->shown = false;
+		r->dropped++;
+		total -= c->width + 2;
 	}
 }
 
@@ -308,6 +329,7 @@ void report_put_table(struct report *r, const struct report_style *style, struct
 {
 	struct bytes text = {0};
 
+	r->dropped = 0;
 	for (uint32_t i = 0; i < r->ncolumns; i++)
 		measure_column(r, i, &text);
 	if (style->width)
@@ -327,6 +349,17 @@ void report_put_number(struct bytes *out, double v)
 	if (isfinite(v))
 		text_double(buf, v);
 	text_put(out, isfinite(v) ? buf : "null");
+}
+
+void report_put_real(struct bytes *out, double v)
+{
+	char buf[TEXT_NUMBER];
+
+	text_double(buf, v);
+	if (isfinite(v))
+		text_put(out, buf);
+	else
+		report_put_string(out, buf);
 }
 
 void report_put_int(struct bytes *out, int64_t v)
@@ -363,12 +396,30 @@ static void put_json_cell(const struct report_cell *c, struct bytes *out)
 		report_put_int(out, c->u.i);
 		break;
 	case CELL_REAL:
-		report_put_number(out, c->u.r);
+		report_put_real(out, c->u.r);
 		break;
 	case CELL_JSON:
 		text_put(out, c->text);
 		break;
 	}
+}
+
+static void put_fields(const struct report *r, const struct report_cell *row, struct bytes *out)
+{
+	for (uint32_t k = 0; k < r->ncolumns; k++) {
+		const struct report_column *c = &r->columns[k];
+
+		if (c->flags & REPORT_TABLE_ONLY)
+			continue;
+		report_key(out, c->key);
+		put_json_cell(&row[k], out);
+	}
+}
+
+void report_put_fields(const struct report *r, struct bytes *out)
+{
+	if (r->nrows)
+		put_fields(r, r->rows[r->nrows - 1], out);
 }
 
 void report_put_json(struct report *r, struct bytes *out)
@@ -377,14 +428,7 @@ void report_put_json(struct report *r, struct bytes *out)
 		text_put(out, "[");
 	for (uint32_t i = 0; i < r->nrows; i++) {
 		text_put(out, r->put + i ? ",\n{" : "\n{");
-		for (uint32_t k = 0; k < r->ncolumns; k++) {
-			const struct report_column *c = &r->columns[k];
-
-			if (c->flags & REPORT_TABLE_ONLY)
-				continue;
-			report_key(out, c->key);
-			put_json_cell(&r->rows[i][k], out);
-		}
+		put_fields(r, r->rows[i], out);
 		text_put(out, "}");
 	}
 }
@@ -392,4 +436,69 @@ void report_put_json(struct report *r, struct bytes *out)
 void report_finish_json(struct report *r, struct bytes *out)
 {
 	text_put(out, r->put || r->nrows ? "\n]" : "]");
+}
+
+/* ---- CSV ------------------------------------------------------------------------------------- */
+static void put_field(struct bytes *out, const char *s)
+{
+	bool quote = strpbrk(s, ",\"\r\n") != NULL;
+
+	if (quote)
+		bytes_put_u8(out, '"');
+	for (; *s; s++) {
+		if (*s == '"')
+			bytes_put_u8(out, '"');
+		bytes_put_u8(out, (unsigned char)*s);
+	}
+	if (quote)
+		bytes_put_u8(out, '"');
+}
+
+static void put_csv_cell(const struct report_cell *c, struct bytes *out)
+{
+	char number[TEXT_NUMBER];
+
+	switch (c->kind) {
+	case CELL_NULL:
+		break;
+	case CELL_TEXT:
+		put_field(out, c->text);
+		break;
+	case CELL_INT:
+		report_put_int(out, c->u.i);
+		break;
+	case CELL_REAL:
+		text_double(number, c->u.r);
+		text_put(out, number);
+		break;
+	case CELL_JSON:
+		put_field(out, c->text);
+		break;
+	}
+}
+
+/* row NULL: the keys */
+static void put_csv_row(const struct report *r, const struct report_cell *row, struct bytes *out)
+{
+	bool first = true;
+
+	for (uint32_t i = 0; i < r->ncolumns; i++) {
+		if (r->columns[i].flags & REPORT_TABLE_ONLY)
+			continue;
+		text_put(out, first ? "" : ",");
+		first = false;
+		if (row)
+			put_csv_cell(&row[i], out);
+		else
+			put_field(out, r->columns[i].key);
+	}
+	text_put(out, "\n");
+}
+
+void report_put_csv(struct report *r, struct bytes *out)
+{
+	if (r->put == 0)
+		put_csv_row(r, NULL, out);
+	for (uint32_t i = 0; i < r->nrows; i++)
+		put_csv_row(r, r->rows[i], out);
 }

@@ -111,3 +111,8 @@ double stats_max(const double *x, size_t n)
 			most = x[i];
 	return most;
 }
+
+struct stats_summary stats_of(const double *x, size_t n)
+{
+	return (struct stats_summary){n, stats_mean(x, n), stats_sd(x, n), stats_min(x, n), stats_max(x, n)};
+}

@@ -98,7 +98,8 @@ static void test_control_characters(void **state)
 	                              "d\\u007f\"}\n]");
 }
 
-static void test_json_has_no_nan(void **state)
+/* JSON has no such numbers; null would say that there was none. */
+static void test_nan_and_infinity_in_json(void **state)
 {
 	struct report r;
 
@@ -109,8 +110,12 @@ static void test_json_has_no_nan(void **state)
 	report_real(&r, 0, NAN);
 	report_row(&r);
 	report_real(&r, 0, -INFINITY);
-	assert_string_equal(json(&r), "[\n{\"v\": null},\n{\"v\": null}\n]");
-	assert_string_equal(table(&r, 0, false), "   v\n nan\n-inf\n");
+	report_row(&r);
+	report_real(&r, 0, INFINITY);
+	report_row(&r);
+	assert_string_equal(json(&r),
+	                    "[\n{\"v\": \"nan\"},\n{\"v\": \"-inf\"},\n{\"v\": \"inf\"},\n{\"v\": null}\n]");
+	assert_string_equal(table(&r, 0, false), "   v\n nan\n-inf\n inf\n   -\n");
 	report_init(&r, &arena);
 	assert_string_equal(json(&r), "[]");
 }
@@ -130,6 +135,54 @@ static void test_narrow_terminal(void **state)
 	assert_non_null(strstr(table(&r, 0, false), "momentum=0.9"));
 	line = strchr(table(&r, 20, false), '\n') + 1;
 	assert_string_equal(line, "   1  lr=0.1 hidd...\n");
+}
+
+/* Columns that may be left out go from the right, after others have shrunk; who asks is told how many. */
+static void test_more_columns_than_fit(void **state)
+{
+	struct report r;
+
+	(void)state;
+	report_init(&r, &arena);
+	report_column(&r, "rank", NULL, REPORT_RIGHT);
+	report_column(&r, "text", NULL, REPORT_SHRINK);
+	for (int i = 0; i < 70; i++)
+		report_column(&r, "a-name", NULL, REPORT_RIGHT | REPORT_DROP);
+	report_row(&r);
+	report_int(&r, 0, 1);
+	report_text(&r, 1, "words that can be cut");
+	for (uint32_t i = 0; i < 70; i++)
+		report_int(&r, 2 + i, i);
+	assert_string_equal(table(&r, 40, false), "rank  text      a-name  a-name  a-name\n"
+	                                          "   1  words...       0       1       2\n");
+	assert_int_equal(r.dropped, 67);
+	table(&r, 0, false);
+	assert_int_equal(r.dropped, 0);
+	assert_non_null(strstr(json(&r), "\"a-name\": 69}"));
+}
+
+static void test_csv(void **state)
+{
+	struct report r;
+	struct bytes b = {0};
+
+	(void)state;
+	report_init(&r, &arena);
+	report_column(&r, "optim.lr", "lr", REPORT_RIGHT);
+	report_column(&r, "n", NULL, REPORT_TABLE_ONLY);
+	report_column(&r, "text", NULL, 0);
+	report_column(&r, "done", NULL, REPORT_JSON_ONLY);
+	report_row(&r);
+	report_real(&r, 0, 1.0 / 3);
+	report_text(&r, 2, "a \"b\", c");
+	report_json(&r, 3, "true", NULL);
+	report_row(&r);
+	report_real(&r, 0, NAN);
+	report_text(&r, 2, "two\nlines");
+	report_put_csv(&r, &b);
+	assert_string_equal(text_of(&b), "optim.lr,text,done\n"
+	                                 "0.3333333333333333,\"a \"\"b\"\", c\",true\n"
+	                                 "nan,\"two\nlines\",\n");
 }
 
 static void test_utf8_is_measured_in_characters(void **state)
@@ -198,8 +251,10 @@ int main(void)
 	    cmocka_unit_test(test_table),
 	    cmocka_unit_test(test_colour_only_when_asked),
 	    cmocka_unit_test(test_control_characters),
-	    cmocka_unit_test(test_json_has_no_nan),
+	    cmocka_unit_test(test_nan_and_infinity_in_json),
 	    cmocka_unit_test(test_narrow_terminal),
+	    cmocka_unit_test(test_more_columns_than_fit),
+	    cmocka_unit_test(test_csv),
 	    cmocka_unit_test(test_utf8_is_measured_in_characters),
 	    cmocka_unit_test(test_batches),
 	    cmocka_unit_test(test_short_numbers),

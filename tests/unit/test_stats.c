@@ -75,6 +75,21 @@ static void known_answers(void **state)
 	}
 }
 
+static void a_summary_has_them_all(void **state)
+{
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct row *r = &rows[i];
+		struct stats_summary s = stats_of(r->x, r->n);
+
+		assert_int_equal(s.n, r->n);
+		expect(r->name, "mean", s.mean, r->mean);
+		expect(r->name, "sd", s.sd, r->sd);
+		expect(r->name, "min", s.min, r->min);
+		expect(r->name, "max", s.max, r->max);
+	}
+	(void)state;
+}
+
 /* A naive sum of 0.1 drifts by 1e-6 over a million. */
 static void mean_of_many_does_not_drift(void **state)
 {
@@ -102,6 +117,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(known_answers),
+	    cmocka_unit_test(a_summary_has_them_all),
 	    cmocka_unit_test(mean_of_many_does_not_drift),
 	    cmocka_unit_test(median_leaves_its_input_sorted),
 	};
