@@ -12,6 +12,7 @@
  * instead of four; a pipe holds 64 KiB until then. */
 #include "worker.h"
 
+#include "ending.h"
 #include "host.h"
 #include "output.h"
 #include "regex.h"
@@ -445,6 +446,16 @@ static void retire(struct worker *w, struct live *l)
 	w->spare = l;
 }
 
+/* A program that was refused memory by its limit fails as it likes; its last words say why. */
+static enum reason with_words(const struct live *l, enum reason r, const struct bytes *last)
+{
+	bool failed = r == REASON_EXIT || r == REASON_SIGNAL;
+
+	return failed && l->phase->p.limits.memory_bytes && ending_speaks_of_memory(last->data, last->len)
+	           ? REASON_OOM
+	           : r;
+}
+
 static void finish(struct live *l, enum reason reason, const struct child_event *e, int error)
 {
 	struct worker *w = l->w;
@@ -460,7 +471,7 @@ static void finish(struct live *l, enum reason reason, const struct child_event 
 	tail = l->err.output.last.len ? &l->err.output : &l->out.output; /* now that all of it is read */
 	r->unit = l->unit;
 	r->lease = l->lease;
-	r->reason = reason;
+	r->reason = with_words(l, reason, &tail->last);
 	r->exit_code = e ? e->exit_code : -1;
 	r->signal = e ? e->signal : 0;
 	r->requeue = reason == REASON_REQUEUE;
