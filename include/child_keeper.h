@@ -74,6 +74,8 @@ struct child_oom {
 	uint64_t seen, free; /* the count when last read; kills seen that no trainer was charged with yet */
 };
 void child_oom_init(struct child_oom *m);
+/* From such files: groups like /proc/self/cgroup, root like /sys/fs/cgroup, machine like /proc/vmstat. */
+void child_oom_find(struct child_oom *m, const char *groups, const char *root, const char *machine);
 /* Whether a trainer that ended with `status` died for memory. `ours`: we sent it SIGKILL. */
 bool child_oom_died(struct child_oom *m, int status, bool ours, const struct rusage *used,
                     int64_t limit_bytes);

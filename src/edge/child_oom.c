@@ -5,8 +5,8 @@
  *     the counter rose is charged to it. Two trainers killed at once, one of them by hand, can be mixed up.
  *   - A trainer with a memory limit (RLIMIT_DATA) is refused memory; what it does then is its own affair: it
  *     aborts, crashes or exits. It is called out of memory when it failed after having used nine tenths of
- * its limit. A program that asks for far more than its limit at once and fails for it is not recognised: it
- *     never used what it was refused. */
+ *     its limit. One that asks for far more at once and fails for it never used what it was refused: only
+ *     its last words can tell (ending.h). */
 #include "child_keeper.h"
 
 #include <fcntl.h>
@@ -38,9 +38,9 @@ static bool read_count(const char *path, uint64_t *count)
 	return at != NULL;
 }
 
-static bool use(struct child_oom *m, const char *fmt, const char *group)
+static bool use(struct child_oom *m, const char *fmt, const char *root, const char *group)
 {
-	int n = snprintf(m->path, sizeof m->path, fmt, group);
+	int n = snprintf(m->path, sizeof m->path, fmt, root, group);
 
 	if (n > 0 && (size_t)n < sizeof m->path && read_count(m->path, &m->seen))
 		return true;
@@ -48,34 +48,62 @@ static bool use(struct child_oom *m, const char *fmt, const char *group)
 	return false;
 }
 
-static bool use_group(struct child_oom *m, char *line)
+/* Version 2: the nearest group upwards that counts memory; a kill is counted in all groups above it. In a
+ * container that shows the host's path the files of our group are at the root. */
+static bool use_version_2(struct child_oom *m, const char *root, char *path)
 {
-	char *name, *path;
+	for (;;) {
+		char *slash = strrchr(path, '/');
+
+		if (use(m, "%s%s/memory.events", root, path))
+			return true;
+		if (!slash)
+			return false;
+		*slash = '\0';
+	}
+}
+
+/* Version 1 counts in the group of the process that is killed only. */
+static bool use_version_1(struct child_oom *m, const char *root, const char *path)
+{
+	return use(m, "%s/memory%s/memory.oom_control", root, path) ||
+	       use(m, "%s/memory%s/memory.oom_control", root, "");
+}
+
+/* HIERARCHY:CONTROLLERS:PATH */
+static bool use_group(struct child_oom *m, const char *root, char *line)
+{
+	char *controllers, *path;
 
 	line[strcspn(line, "\n")] = '\0';
-	name = strchr(line, ':');
-	path = name ? strchr(name + 1, ':') : NULL;
+	controllers = strchr(line, ':');
+	path = controllers ? strchr(controllers + 1, ':') : NULL;
 	if (!path)
 		return false;
 	*path++ = '\0';
-	if (!strcmp(name, ":"))
-		return use(m, "/sys/fs/cgroup%s/memory.events", path);
-	return !strcmp(name, ":memory") && use(m, "/sys/fs/cgroup/memory%s/memory.oom_control", path);
+	if (!strcmp(controllers, ":"))
+		return use_version_2(m, root, path);
+	return !strcmp(controllers, ":memory") && use_version_1(m, root, path);
 }
 
-void child_oom_init(struct child_oom *m)
+void child_oom_find(struct child_oom *m, const char *groups, const char *root, const char *machine)
 {
-	FILE *groups = fopen("/proc/self/cgroup", "re");
+	FILE *file = fopen(groups, "re");
 	char line[512];
 	bool found = false;
 
 	*m = (struct child_oom){0};
-	while (groups && !found && fgets(line, sizeof line, groups))
-		found = use_group(m, line);
-	if (groups)
-		fclose(groups);
+	while (file && !found && fgets(line, sizeof line, file))
+		found = use_group(m, root, line);
+	if (file)
+		fclose(file);
 	if (!found)
-		use(m, "%s", "/proc/vmstat");
+		use(m, "%s%s", machine, "");
+}
+
+void child_oom_init(struct child_oom *m)
+{
+	child_oom_find(m, "/proc/self/cgroup", "/sys/fs/cgroup", "/proc/vmstat");
 }
 
 static bool kernel_killed(struct child_oom *m)
