@@ -129,12 +129,14 @@ struct objective {
 	double last, best, best_step;
 };
 
+/* Finite before infinite before NaN, whatever the goal, as for a single attempt (metric.c): minus infinity is
+ * a run that diverged, not a small error. */
 static bool better(const struct objective *o, double v, int64_t seq)
 {
-	if (isnan(v))
-		return false;
-	if (isnan(o->best))
-		return true;
+	if (isnan(v) || isnan(o->best))
+		return !isnan(v);
+	if (isfinite(v) != isfinite(o->best))
+		return isfinite(v);
 	if (v == o->best)
 		return seq < o->best_seq;
 	return o->maximize ? v > o->best : v < o->best;
