@@ -103,16 +103,21 @@ int cmd_select(struct cmd_db *d, char *const *words, int n, struct selector_sql 
 struct cmd_params {
 	const char *json, *text; /* an object; "lr=0.1 hidden=64" with all digits. NULL: none, inactive */
 };
+/* A value in a column of a result. */
+struct cmd_params cmd_value(struct cmd_db *d, const struct store_rows *rows, uint32_t column);
 /* What this trial adds to those it comes after. */
 int cmd_own_params(struct cmd_db *d, const struct study_phase *p, const char *trial, struct cmd_params *out,
                    struct fault *f);
+/* One of them; NULLs when the trial has no such value. */
+int cmd_param(struct cmd_db *d, const struct study_phase *p, const char *name, int64_t trial,
+              struct cmd_params *out, struct fault *f);
 
 /* ---- what went wrong (failures.c) --------------------------------------------------------------- */
 struct cmd_failure {                        /* units that failed or are blocked alike */
 	const char *state, *phase, *reason; /* reason NULL: blocked */
 	int64_t units, unit;                /* how many; the first of them */
 	int64_t cause, causes;              /* blocked: a unit that failed, and how many such there are */
-	int64_t exit_code, signal;          /* of that first unit; -1, 0: none */
+	int64_t exit_code, signal;          /* -1, 0: none */
 	const char *words;                  /* the last line it wrote to stderr, or NULL */
 };
 int cmd_failures(struct cmd_db *d, struct cmd_failure **out, uint32_t *n, struct fault *f);
@@ -127,5 +132,12 @@ void cmd_put_report(struct report *r, bool json, FILE *to);
 /* "2026-01-31 17:05:00" in local time, "-" for NaN. */
 const char *cmd_time(struct arena *a, double epoch_seconds);
 const char *cmd_duration(struct arena *a, double seconds);
+/* "SIGSEGV"; NULL for a signal without a name. */
+const char *cmd_signal_name(struct arena *a, int64_t signal);
+/* Members of a JSON object. */
+void cmd_put_string(struct bytes *b, const char *key, const char *s);
+void cmd_put_int(struct bytes *b, const char *key, int64_t v);
+void cmd_put_real(struct bytes *b, const char *key, double v); /* null when not known */
+void cmd_put_flag(struct bytes *b, const char *key, bool v);
 
 #endif

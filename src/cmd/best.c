@@ -23,6 +23,8 @@ static void put_best_title(struct cmd_db *d, const struct study_phase *p, const 
                            struct bytes *b)
 {
 	text_putf(b, "%s: trial %lld", p->name, (long long)store_int(rows, RANKING_TRIAL));
+	if (store_int(rows, RANKING_FOLDS) == 1)
+		text_putf(b, " (unit %lld)", (long long)store_int(rows, RANKING_FIRST_UNIT));
 	if (ranking_has_outer(d->study, p) && store_int(rows, RANKING_OUTER) >= 0)
 		text_putf(b, " in outer fold %lld", (long long)store_int(rows, RANKING_OUTER));
 	else if (ranking_has_outer(d->study, p))
@@ -98,7 +100,7 @@ static int best_of(struct cmd_db *d, const struct study_phase *p, int64_t n, boo
 		if (put_best(d, &q, &found, f))
 			return -1;
 	} else {
-		ranking_table_init(&t, &d->arena, d->study, NULL);
+		ranking_table_init(&t, &d->arena, RANKING_JSON, d->study, NULL);
 		if (ranking_add(d, &t, &q, &found, &many, f))
 			return -1;
 		cmd_put_report(&t.report, true, stdout);

@@ -1,7 +1,9 @@
 /* end: what a run has brought, in a few lines. */
+#include "outer.h"
 #include "ranking.h"
-
 #include "text.h"
+
+#include <string.h>
 
 /* "lr=0.1 hidden=64" */
 static int params_text(struct cmd_db *d, const char *json, const char **out, struct fault *f)
@@ -46,8 +48,9 @@ static int add_winner(struct cmd_db *d, struct end_table *t, const struct study_
 		}
 		report_row(&t->r);
 		report_text(&t->r, t->phase, p->name);
-		if (ranking_has_outer(d->study, p) && store_int(rows, RANKING_OUTER) >= 0)
-			cmd_cell(&t->r, t->outer, rows, RANKING_OUTER);
+		if (ranking_has_outer(d->study, p))
+			report_text(&t->r, t->outer,
+			            ranking_outer_text(d, p, store_int(rows, RANKING_OUTER)));
 		report_text(&t->r, t->metric, p->metric);
 		cmd_cell(&t->r, t->value, rows, RANKING_VALUE);
 		cmd_cell(&t->r, t->sd, rows, RANKING_SD);
@@ -59,9 +62,27 @@ static int add_winner(struct cmd_db *d, struct end_table *t, const struct study_
 	return got;
 }
 
+/* What the numbers are, when they are the same of all phases. */
+static const char *value_title(const struct study *s)
+{
+	const char *title = NULL;
+
+	for (uint32_t i = 0; i < s->nphases; i++) {
+		const char *name = ranking_aggregate_name(&s->phases[i]);
+
+		if (!s->phases[i].metric || !ranking_has_folds(s, &s->phases[i]))
+			continue;
+		if (title && strcmp(title, name) != 0)
+			return "value";
+		title = name;
+	}
+	return title ? title : "value";
+}
+
 static int put_end(struct cmd_db *d, FILE *to, struct fault *f)
 {
 	struct report_style style = cmd_style(to);
+	struct outer_estimate *outer = arena_array(&d->arena, d->study->nphases, sizeof *outer);
 	struct end_table t;
 	struct bytes b = {0};
 	int bad = 0;
@@ -70,7 +91,7 @@ static int put_end(struct cmd_db *d, FILE *to, struct fault *f)
 	t.phase = report_column(&t.r, "phase", NULL, 0);
 	t.outer = report_column(&t.r, "outer", NULL, REPORT_RIGHT | REPORT_HIDE_EMPTY);
 	t.metric = report_column(&t.r, "metric", NULL, 0);
-	t.value = report_column(&t.r, "mean", NULL, REPORT_RIGHT);
+	t.value = report_column(&t.r, value_title(d->study), NULL, REPORT_RIGHT);
 	t.sd = report_column(&t.r, "sd", NULL, REPORT_RIGHT | REPORT_HIDE_EMPTY);
 	t.n = report_column(&t.r, "n", NULL, REPORT_RIGHT);
 	t.trial = report_column(&t.r, "best trial", NULL, REPORT_RIGHT);
@@ -81,7 +102,14 @@ static int put_end(struct cmd_db *d, FILE *to, struct fault *f)
 	if (!bad && t.r.nrows)
 		report_put_table(&t.r, &style, &b);
 	for (uint32_t i = 0; i < d->study->nphases && !bad; i++)
-		bad = ranking_outer_estimate(d, &d->study->phases[i], &b, f);
+		bad = outer_read(d, &d->study->phases[i], &outer[i], f);
+	if (!bad && b.len) {
+		size_t before = b.len;
+
+		text_put(&b, "\n");
+		outer_put_table(d, outer, d->study->nphases, &style, &b);
+		b.len = b.len == before + 1 ? before : b.len;
+	}
 	if (!bad)
 		bad = cmd_put_failures(d, &b, f);
 	cmd_write(to, &b);

@@ -2,6 +2,7 @@
 #include "wire.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -69,4 +70,36 @@ const char *cmd_duration(struct arena *a, double seconds)
 		return "-";
 	text_duration(buf, (int64_t)(seconds * 1000));
 	return arena_strdup(a, buf);
+}
+
+const char *cmd_signal_name(struct arena *a, int64_t signal)
+{
+	const char *name = signal > 0 && signal < NSIG ? sigabbrev_np((int)signal) : NULL;
+
+	return name ? arena_printf(a, "SIG%s", name) : NULL;
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+void cmd_put_string(struct bytes *b, const char *key, const char *s)
+{
+	report_key(b, key);
+	report_put_string(b, s);
+}
+
+void cmd_put_int(struct bytes *b, const char *key, int64_t v)
+{
+	report_key(b, key);
+	report_put_int(b, v);
+}
+
+void cmd_put_real(struct bytes *b, const char *key, double v)
+{
+	report_key(b, key);
+	report_put_number(b, v);
+}
+
+void cmd_put_flag(struct bytes *b, const char *key, bool v)
+{
+	report_key(b, key);
+	text_put(b, v ? "true" : "false");
 }

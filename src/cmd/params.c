@@ -1,4 +1,4 @@
-/* params: the own parameters of a trial, in the order of the study file. */
+/* params: the parameters of a trial, in the order of the study file. */
 #include "cmd.h"
 
 #include "text.h"
@@ -15,7 +15,7 @@ static bool find_param(const struct study_phase *p, const char *name, uint32_t *
 	return false;
 }
 
-static struct cmd_params value_of(struct cmd_db *d, const struct store_rows *rows, uint32_t column)
+struct cmd_params cmd_value(struct cmd_db *d, const struct store_rows *rows, uint32_t column)
 {
 	struct cmd_params v;
 	struct bytes b = {0};
@@ -53,6 +53,26 @@ static void join_values(struct cmd_db *d, const struct study_phase *p, const str
 	bytes_finish(&text);
 }
 
+int cmd_param(struct cmd_db *d, const struct study_phase *p, const char *name, int64_t trial,
+              struct cmd_params *out, struct fault *f)
+{
+	const char *binds[] = {arena_printf(&d->arena, "%lld", (long long)trial), p->name, name, NULL};
+	struct store_rows *rows;
+	int got;
+
+	*out = (struct cmd_params){0};
+	if (store_select(d->store,
+	                 "SELECT value FROM params WHERE trial = CAST(?1 AS INTEGER) AND phase = ?2"
+	                 " AND name = ?3",
+	                 binds, &rows, f))
+		return -1;
+	got = store_next(rows, f);
+	if (got > 0 && store_type(rows, 0) != STORE_NULL)
+		*out = cmd_value(d, rows, 0);
+	store_rows_close(rows);
+	return got < 0 ? -1 : 0;
+}
+
 int cmd_own_params(struct cmd_db *d, const struct study_phase *p, const char *trial, struct cmd_params *out,
                    struct fault *f)
 {
@@ -68,7 +88,7 @@ int cmd_own_params(struct cmd_db *d, const struct study_phase *p, const char *tr
 		return -1;
 	while ((got = store_next(rows, f)) > 0)
 		if (find_param(p, store_text(rows, 0), &i) && store_type(rows, 1) != STORE_NULL)
-			values[i] = value_of(d, rows, 1);
+			values[i] = cmd_value(d, rows, 1);
 	store_rows_close(rows);
 	join_values(d, p, values, out);
 	return got;

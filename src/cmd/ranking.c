@@ -1,34 +1,59 @@
 #include "ranking.h"
 
-#include "stats.h"
 #include "text.h"
 
 #include <string.h>
 
 /* ?1 is the phase. A trial is complete when all of its folds are done. */
 #define RANKED                                                                                               \
-	"WITH scored AS (SELECT *, state = 'done' AS complete,"                                              \
-	"  ifnull(state = 'done' AND typeof(value) <> 'text' AND abs(value) <= 1.7976931348623157e308, 0)"   \
-	"  AS finite FROM trials WHERE phase = ?1),"                                                         \
+	"WITH scored AS (SELECT *, state = 'done' AS complete, " RANKING_IS_FINITE " AS finite,"             \
+	"  CASE WHEN json_valid(params) THEN params ELSE '{}' END AS known FROM trials WHERE phase = ?1),"   \
 	" ranked AS (SELECT *, count(*) OVER (PARTITION BY outer_fold) AS many,"                             \
 	"  row_number() OVER (PARTITION BY outer_fold ORDER BY finite DESC, complete DESC,"                  \
-	"   CASE WHEN finite THEN %svalue END, trial) AS place,"                                             \
-	"  row_number() OVER (PARTITION BY outer_fold ORDER BY trial) AS nth FROM scored)"                   \
+	"   CASE WHEN finite THEN %svalue END, trial) AS place FROM scored),"                                \
+	" numbered AS (SELECT *, row_number() OVER (PARTITION BY outer_fold ORDER BY %s) AS nth FROM "       \
+	"ranked)"                                                                                            \
 	" SELECT trial, outer_fold, state, folds_done, folds, value, sd, complete, finite, many, place,"     \
-	"  (SELECT min(u.value) FROM units u WHERE u.trial = ranked.trial AND u.state = 'done'),"            \
-	"  (SELECT max(u.value) FROM units u WHERE u.trial = ranked.trial AND u.state = 'done'),"            \
-	"  CASE WHEN json_valid(params) THEN params ELSE '{}' END"                                           \
-	" FROM ranked WHERE finite >= %d AND (%s <= %lld OR %lld = 0) ORDER BY outer_fold, %s"
+	"  (SELECT min(u.value) FROM units u WHERE u.trial = numbered.trial AND u.state = 'done'),"          \
+	"  (SELECT max(u.value) FROM units u WHERE u.trial = numbered.trial AND u.state = 'done'),"          \
+	"  first_unit, known"                                                                                \
+	" FROM numbered WHERE finite >= %d AND (nth <= %lld OR %lld = 0) ORDER BY outer_fold, nth"
 
 int ranking_select(struct cmd_db *d, const struct ranking_ask *q, struct store_rows **rows, struct fault *f)
 {
-	const char *binds[] = {q->phase->name, NULL}, *order = q->by_trial ? "nth" : "place";
+	bool by_trial = q->sort && !strcmp(q->sort, "trial");
+	const char *binds[] = {q->phase->name, by_trial ? NULL : q->sort, NULL};
+	const char *order = by_trial  ? "trial"
+	                    : q->sort ? "(SELECT value FROM json_each(known) WHERE key = ?2), place"
+	                              : "place";
 	bool maximize = q->phase->metric && q->phase->goal == GOAL_MAXIMIZE;
 
 	return store_select(d->store,
-	                    arena_printf(&d->arena, RANKED, maximize ? "-" : "", q->finite, order,
-	                                 (long long)q->limit, (long long)q->limit, order),
+	                    arena_printf(&d->arena, RANKED, maximize ? "-" : "", order, q->finite,
+	                                 (long long)q->limit, (long long)q->limit),
 	                    binds, rows, f);
+}
+
+/* ---- words ----------------------------------------------------------------------------------- */
+const char *ranking_aggregate_name(const struct study_phase *p)
+{
+	static const char *const names[] = {"mean", "median", "min", "max"};
+
+	return names[p->aggregate];
+}
+
+const char *ranking_outer_text(struct cmd_db *d, const struct study_phase *p, int64_t outer)
+{
+	if (outer >= 0)
+		return arena_printf(&d->arena, "%lld", (long long)outer);
+	return ranking_has_outer(d->study, p) ? "full" : "-";
+}
+
+const char *ranking_n_text(struct cmd_db *d, int64_t folds_done, int64_t folds)
+{
+	if (folds_done == folds)
+		return arena_printf(&d->arena, "%lld", (long long)folds);
+	return arena_printf(&d->arena, "%lld/%lld", (long long)folds_done, (long long)folds);
 }
 
 /* ---- columns --------------------------------------------------------------------------------- */
@@ -47,24 +72,42 @@ static const struct param *param_of(const struct study *s, const struct visible 
 	return &s->phases[v->phase].space.params[v->index];
 }
 
-static void param_columns(struct ranking_table *t, const struct study *s)
+static void param_column(struct ranking_table *t, const struct study *s, const struct visible *v)
 {
-	t->first_param = t->report.ncolumns;
-	for (uint32_t i = 0; i < t->of->nvisible; i++) {
-		const struct visible *v = &t->of->visible[i];
-		const struct param *p = param_of(s, v);
-		bool number = p->ordered || (p->kind != DOMAIN_CONST && p->kind != DOMAIN_CHOICE);
-		/* a constant says nothing about a trial */
-		unsigned flags = p->kind == DOMAIN_CONST ? REPORT_JSON_ONLY : REPORT_TABLE_ONLY;
+	const struct param *p = param_of(s, v);
+	bool number = p->ordered || (p->kind != DOMAIN_CONST && p->kind != DOMAIN_CHOICE);
+	unsigned flags = (number ? REPORT_RIGHT : REPORT_SHRINK) | REPORT_DROP;
 
-		report_column(&t->report, v->name, NULL,
-		              flags | (number ? REPORT_RIGHT : REPORT_SHRINK) |
-		                  (p->cond ? REPORT_HIDE_EMPTY : 0));
-	}
+	if (t->kind == RANKING_TABLE) /* a constant says nothing about a trial */
+		flags |= (p->kind == DOMAIN_CONST ? REPORT_JSON_ONLY : 0) | (p->cond ? REPORT_HIDE_EMPTY : 0);
+	t->names[t->nparams++] = v->name;
+	report_column(&t->report, v->name, NULL, flags);
 }
 
-void ranking_table_init(struct ranking_table *t, struct arena *a, const struct study *s,
-                        const struct study_phase *of)
+static bool has_name(const struct ranking_table *t, const char *name)
+{
+	for (uint32_t i = 0; i < t->nparams; i++)
+		if (!strcmp(t->names[i], name))
+			return true;
+	return false;
+}
+
+static void param_columns(struct ranking_table *t, const struct study *s, const struct study_phase *of)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->nphases; i++)
+		n += s->phases[i].nvisible;
+	t->names = arena_array(t->report.arena, n + 1, sizeof *t->names);
+	t->first_param = t->report.ncolumns;
+	for (uint32_t i = 0; i < s->nphases; i++)
+		for (uint32_t k = 0; k < s->phases[i].nvisible; k++)
+			if ((!of || of == &s->phases[i]) && !has_name(t, s->phases[i].visible[k].name))
+				param_column(t, s, &s->phases[i].visible[k]);
+}
+
+void ranking_table_init(struct ranking_table *t, struct arena *a, enum ranking_kind kind,
+                        const struct study *s, const struct study_phase *of)
 {
 	bool scored = !of || of->metric, folds = !of || ranking_has_folds(s, of),
 	     outer = !of || ranking_has_outer(s, of);
@@ -72,24 +115,29 @@ void ranking_table_init(struct ranking_table *t, struct arena *a, const struct s
 	         over = scores | (folds ? 0 : REPORT_JSON_ONLY);
 	struct report *r = &t->report;
 
+	*t = (struct ranking_table){.kind = kind};
 	report_init(r, a);
-	t->of = of;
 	t->phase = report_column(r, "phase", NULL, REPORT_JSON_ONLY);
 	t->rank = report_column(r, "rank", NULL, scores);
 	t->trial = report_column(r, "trial", NULL, REPORT_RIGHT);
-	t->outer = report_column(r, "outer_fold", "outer", REPORT_RIGHT | (outer ? 0 : REPORT_JSON_ONLY));
-	t->state = report_column(r, "state", NULL, REPORT_STATE);
+	t->outer = report_column(r, "outer_fold", NULL, REPORT_JSON_ONLY);
+	t->outer_shown =
+	    report_column(r, "", "outer", REPORT_RIGHT | REPORT_TABLE_ONLY | (outer ? 0 : REPORT_JSON_ONLY));
+	t->state = report_column(r, "state", NULL, REPORT_JSON_ONLY);
+	t->state_shown = report_column(r, "", "state", REPORT_STATE | REPORT_TABLE_ONLY);
 	t->complete = report_column(r, "complete", NULL, REPORT_JSON_ONLY);
 	t->folds_done = report_column(r, "folds_done", NULL, REPORT_JSON_ONLY);
 	t->folds = report_column(r, "folds", NULL, REPORT_JSON_ONLY);
-	t->n = report_column(r, "n", NULL, REPORT_RIGHT | REPORT_TABLE_ONLY | (folds ? 0 : REPORT_JSON_ONLY));
+	t->n = report_column(r, "", "n", REPORT_RIGHT | REPORT_TABLE_ONLY | (folds ? 0 : REPORT_JSON_ONLY));
 	t->value = report_column(r, "value", of && of->metric ? of->metric : "value", scores);
 	t->sd = report_column(r, "sd", NULL, over);
 	t->min = report_column(r, "min", NULL, over);
 	t->max = report_column(r, "max", NULL, over);
-	t->params = report_column(r, "params", NULL, REPORT_JSON_ONLY);
-	if (of)
-		param_columns(t, s);
+	t->first_unit = report_column(r, "first_unit", NULL, REPORT_JSON_ONLY);
+	if (kind == RANKING_JSON)
+		t->params = report_column(r, "params", NULL, 0);
+	else
+		param_columns(t, s, of);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -102,51 +150,52 @@ static int add_params(struct cmd_db *d, struct ranking_table *t, const char *jso
 	if (store_select(d->store, "SELECT key, value FROM json_each(?1)", binds, &rows, f))
 		return -1;
 	while ((got = store_next(rows, f)) > 0)
-		for (uint32_t i = 0; i < t->of->nvisible; i++)
-			if (!strcmp(t->of->visible[i].name, store_text(rows, 0)))
+		for (uint32_t i = 0; i < t->nparams; i++)
+			if (!strcmp(t->names[i], store_text(rows, 0)))
 				cmd_cell(&t->report, t->first_param + i, rows, 1);
 	store_rows_close(rows);
 	return got;
 }
 
-/* -1 is the full search where there are outer folds. */
-static void put_outer(struct cmd_db *d, struct ranking_table *t, const struct store_rows *rows)
+static void add_scores(struct ranking_table *t, const struct store_rows *rows)
 {
-	const char *outer = cmd_keep(d, rows, RANKING_OUTER);
+	struct report *r = &t->report;
 
-	report_json(&t->report, t->outer, outer, store_int(rows, RANKING_OUTER) < 0 ? "full" : outer);
+	if (store_int(rows, RANKING_FINITE))
+		report_int(r, t->rank, store_int(rows, RANKING_PLACE));
+	cmd_cell(r, t->value, rows, RANKING_VALUE);
+	cmd_cell(r, t->sd, rows, RANKING_SD);
+	cmd_cell(r, t->min, rows, RANKING_MIN);
+	cmd_cell(r, t->max, rows, RANKING_MAX);
 }
 
 static int add_row(struct cmd_db *d, struct ranking_table *t, const struct study_phase *p,
                    const struct store_rows *rows, struct fault *f)
 {
 	struct report *r = &t->report;
-	const char *params = cmd_keep(d, rows, RANKING_PARAMS), *state = store_text(rows, RANKING_STATE);
+	const char *params = cmd_keep(d, rows, RANKING_PARAMS), *state = cmd_keep(d, rows, RANKING_STATE);
 	bool complete = store_int(rows, RANKING_COMPLETE);
 
 	report_row(r);
 	report_text(r, t->phase, p->name);
-	if (p->metric && store_int(rows, RANKING_FINITE))
-		report_int(r, t->rank, store_int(rows, RANKING_PLACE));
 	cmd_cell(r, t->trial, rows, RANKING_TRIAL);
-	put_outer(d, t, rows);
-	report_json(r, t->state, arena_printf(&d->arena, "\"%s\"", state),
+	cmd_cell(r, t->outer, rows, RANKING_OUTER);
+	report_text(r, t->outer_shown, ranking_outer_text(d, p, store_int(rows, RANKING_OUTER)));
+	report_text(r, t->state, state);
+	report_text(r, t->state_shown,
 	            complete || !p->metric ? state : arena_printf(&d->arena, "incomplete (%s)", state));
 	report_json(r, t->complete, complete ? "true" : "false", NULL);
 	cmd_cell(r, t->folds_done, rows, RANKING_DONE);
 	cmd_cell(r, t->folds, rows, RANKING_FOLDS);
 	report_text(r, t->n,
-	            complete ? store_text(rows, RANKING_FOLDS)
-	                     : arena_printf(&d->arena, "%lld/%lld", (long long)store_int(rows, RANKING_DONE),
-	                                    (long long)store_int(rows, RANKING_FOLDS)));
-	if (p->metric) {
-		cmd_cell(r, t->value, rows, RANKING_VALUE);
-		cmd_cell(r, t->sd, rows, RANKING_SD);
-		cmd_cell(r, t->min, rows, RANKING_MIN);
-		cmd_cell(r, t->max, rows, RANKING_MAX);
-	}
+	            ranking_n_text(d, store_int(rows, RANKING_DONE), store_int(rows, RANKING_FOLDS)));
+	if (p->metric)
+		add_scores(t, rows);
+	cmd_cell(r, t->first_unit, rows, RANKING_FIRST_UNIT);
+	if (t->kind != RANKING_JSON)
+		return add_params(d, t, params, f);
 	report_json(r, t->params, params, NULL);
-	return t->of ? add_params(d, t, params, f) : 0;
+	return 0;
 }
 
 int ranking_add(struct cmd_db *d, struct ranking_table *t, const struct ranking_ask *q, uint64_t *shown,
@@ -173,44 +222,23 @@ int ranking_add(struct cmd_db *d, struct ranking_table *t, const struct ranking_
 	return got;
 }
 
-/* ---- over outer folds ------------------------------------------------------------------------ */
-/* The estimate nested cross-validation is for: each outer fold's trials tested on what no search has seen. A
- * fold with several trials (best 3) counts with their mean: choosing among them here would spoil the
- * estimate. */
-int ranking_outer_estimate(struct cmd_db *d, const struct study_phase *p, struct bytes *out, struct fault *f)
+const char *ranking_param(const struct study *s, const struct study_phase *p, const char *word)
 {
-	const char *binds[] = {p->name, NULL};
-	struct store_rows *rows;
-	double *values = arena_array(&d->arena, d->study->folds.outer + 1, sizeof *values);
-	size_t n = 0;
-	int64_t trials = 1;
-	char mean[TEXT_NUMBER], sd[TEXT_NUMBER];
-	int got;
+	const char *dot = strchr(word, '.');
 
-	if (p->folds != FOLDS_OUTER || !p->metric || !d->study->folds.outer)
-		return 0;
-	if (store_select(
-	        d->store,
-	        "SELECT outer_fold, avg(value), count(*) FROM trials WHERE phase = ?1 AND outer_fold >= 0"
-	        " AND state = 'done' GROUP BY outer_fold",
-	        binds, &rows, f))
-		return -1;
-	while ((got = store_next(rows, f)) > 0)
-		if (n < d->study->folds.outer) {
-			values[n++] = store_real(rows, 1);
-			trials = store_int(rows, 2) > trials ? store_int(rows, 2) : trials;
+	for (uint32_t i = 0; i < p->nvisible; i++)
+		if (!strcmp(p->visible[i].name, word))
+			return p->visible[i].name;
+	for (; dot; dot = strchr(dot + 1, '.'))
+		for (uint32_t i = 0; i < p->nvisible; i++) {
+			const char *phase = s->phases[p->visible[i].phase].name;
+			size_t n = (size_t)(dot - word);
+
+			if (strlen(phase) == n && !memcmp(phase, word, n) &&
+			    !strcmp(param_of(s, &p->visible[i])->name, dot + 1))
+				return p->visible[i].name;
 		}
-	store_rows_close(rows);
-	if (got < 0 || n == 0)
-		return got;
-	report_short_number(mean, stats_mean(values, n), 6);
-	report_short_number(sd, stats_sd(values, n), 6);
-	text_putf(out, "%s of %s over %zu%s outer folds: mean %s, sd %s%s\n", p->metric, p->name, n,
-	          n < d->study->folds.outer ? arena_printf(&d->arena, " of %u", d->study->folds.outer) : "",
-	          mean, n > 1 ? sd : "-",
-	          trials > 1 ? arena_printf(&d->arena, " (each the mean of %lld trials)", (long long)trials)
-	                     : "");
-	return 0;
+	return NULL;
 }
 
 int ranking_find_phase(struct cmd_db *d, const char *name, const struct study_phase **out, struct fault *f)

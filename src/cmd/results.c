@@ -1,126 +1,332 @@
-/* results: trials of each phase, the best first. */
+/* results: trials of each phase, the best first; or what they have in common by some parameters. */
+#include "grouping.h"
+#include "outer.h"
 #include "ranking.h"
-
 #include "text.h"
 
 #include <string.h>
 
 enum { DEFAULT_LIMIT = 10 };
 
-static const char *const aggregate_names[] = {"mean", "median", "min", "max"};
+static const char *const folds_names[] = {"each", "outer", "none"};
 
 struct results {
-	const char *phase, *sort;
+	const char *phase_name, *sort, *group;
 	int64_t limit; /* -1: the default */
-	bool json;
+	bool json, csv;
+	/* once the database is open */
+	const struct study_phase *phase; /* NULL: all */
+	struct grouping groups;
 };
 
+static bool wanted(const struct cmd_db *d, const struct results *o, const struct study_phase *p)
+{
+	return (!o->phase || o->phase == p) && (!o->group || grouping_fits(&o->groups, d, p));
+}
+
+/* A phase without the parameter to sort by is sorted as always. */
+static struct ranking_ask ask(const struct cmd_db *d, const struct results *o, const struct study_phase *p)
+{
+	bool all = o->json || o->csv, by_trial = o->sort && !strcmp(o->sort, "trial");
+
+	return (struct ranking_ask){.phase = p,
+	                            .limit = o->limit >= 0 ? o->limit
+	                                     : all         ? 0
+	                                                   : DEFAULT_LIMIT,
+
+	                            .sort =
+	                                !o->sort || by_trial ? o->sort : ranking_param(d->study, p, o->sort)};
+}
+
+/* ---- as tables ------------------------------------------------------------------------------- */
 static void put_title(const struct study *s, const struct study_phase *p, uint64_t trials, struct bytes *b)
 {
 	text_putf(b, "%s: %llu trial%s", p->name, (unsigned long long)trials, trials == 1 ? "" : "s");
 	if (p->metric)
 		text_putf(b, ", %s %s", p->goal == GOAL_MAXIMIZE ? "maximize" : "minimize", p->metric);
 	if (p->metric && ranking_has_folds(s, p))
-		text_putf(b, " (%s over %u folds)", aggregate_names[p->aggregate],
-		          study_units_per_trial(s, p));
+		text_putf(b, " (%s over %u folds)", ranking_aggregate_name(p), study_units_per_trial(s, p));
 	text_put(b, "\n");
 }
 
-static int put_phase(struct cmd_db *d, const struct ranking_ask *q, const struct report_style *style,
-                     struct bytes *b, struct fault *f)
+static int put_trials(struct cmd_db *d, const struct results *o, const struct study_phase *p,
+                      const struct report_style *style, struct bytes *b, struct fault *f)
 {
+	struct ranking_ask q = ask(d, o, p);
 	struct ranking_table t;
 	uint64_t shown, many;
 
-	ranking_table_init(&t, &d->arena, d->study, q->phase);
-	if (ranking_add(d, &t, q, &shown, &many, f))
+	ranking_table_init(&t, &d->arena, RANKING_TABLE, d->study, p);
+	if (ranking_add(d, &t, &q, &shown, &many, f))
 		return -1;
-	put_title(d->study, q->phase, many, b);
+	put_title(d->study, p, many, b);
 	if (shown)
 		report_put_table(&t.report, style, b);
 	if (many > shown)
 		text_putf(b, "... %llu more (--limit 0 shows all)\n", (unsigned long long)(many - shown));
-	return ranking_outer_estimate(d, q->phase, b, f);
+	if (t.report.dropped)
+		text_putf(b, "(no room for %u more parameters: a wider terminal, --csv or --json has them)\n",
+		          t.report.dropped);
+	return 0;
 }
 
-static int put_results(struct cmd_db *d, const struct results *o, struct fault *f)
+static int count_trials(struct cmd_db *d, const struct study_phase *p, int64_t *many, int64_t *ranked,
+                        struct fault *f)
+{
+	const char *binds[] = {p->name, NULL};
+	struct store_rows *rows;
+	int got;
+
+	if (store_select(d->store,
+	                 "SELECT count(*), ifnull(sum(" RANKING_IS_FINITE
+	                 "), 0) FROM trials WHERE phase = ?1",
+	                 binds, &rows, f))
+		return -1;
+	got = store_next(rows, f);
+	*many = got > 0 ? store_int(rows, 0) : 0;
+	*ranked = got > 0 ? store_int(rows, 1) : 0;
+	store_rows_close(rows);
+	return got < 0 ? -1 : 0;
+}
+
+static int put_groups(struct cmd_db *d, const struct results *o, const struct study_phase *p,
+                      const struct report_style *style, struct bytes *b, struct fault *f)
+{
+	struct grouping g = o->groups;
+	int64_t many, ranked;
+
+	grouping_init(&g, d, RANKING_TABLE, p);
+	if (count_trials(d, p, &many, &ranked, f) || grouping_add(&g, d, p, f))
+		return -1;
+	put_title(d->study, p, (uint64_t)many, b);
+	if (g.report.nrows)
+		report_put_table(&g.report, style, b);
+	return 0;
+}
+
+static int put_phase(struct cmd_db *d, const struct results *o, const struct study_phase *p, struct bytes *b,
+                     struct fault *f)
 {
 	struct report_style style = cmd_style(stdout);
-	struct ranking_table all;
+	struct outer_estimate e;
+
+	if (o->group)
+		return put_groups(d, o, p, &style, b, f);
+	if (put_trials(d, o, p, &style, b, f) || outer_read(d, p, &e, f))
+		return -1;
+	if (e.nparts) {
+		text_put(b, "\n");
+		outer_put_table(d, &e, 1, &style, b);
+	}
+	return 0;
+}
+
+static int put_tables(struct cmd_db *d, const struct results *o, struct fault *f)
+{
 	struct bytes b = {0};
-	int bad = 0;
 	bool first = true;
+	int bad = 0;
 
-	ranking_table_init(&all, &d->arena, d->study, NULL);
 	for (uint32_t i = 0; i < d->study->nphases && !bad; i++) {
-		uint64_t shown, many;
-		struct ranking_ask q = {.phase = &d->study->phases[i],
-		                        .limit = o->limit >= 0 ? o->limit
-		                                 : o->json     ? 0
-		                                               : DEFAULT_LIMIT,
-		                        .by_trial = o->sort && !strcmp(o->sort, "trial")};
-
-		if (o->phase && strcmp(o->phase, q.phase->name) != 0)
+		if (!wanted(d, o, &d->study->phases[i]))
 			continue;
-		if (o->json) {
-			bad = ranking_add(d, &all, &q, &shown, &many, f);
-			continue;
-		}
 		text_put(&b, first ? "" : "\n");
 		first = false;
-		bad = put_phase(d, &q, &style, &b, f);
+		bad = put_phase(d, o, &d->study->phases[i], &b, f);
 		cmd_write(stdout, &b);
 	}
-	if (!bad && o->json)
-		cmd_put_report(&all.report, true, stdout);
 	bytes_finish(&b);
 	return bad;
 }
 
-static int results(const char *word, const struct results *o, struct fault *f)
+/* ---- as JSON, as CSV ------------------------------------------------------------------------- */
+static int put_phase_json(struct cmd_db *d, const struct study_phase *p, struct bytes *b, struct fault *f)
+{
+	int64_t many, ranked;
+
+	if (count_trials(d, p, &many, &ranked, f))
+		return -1;
+	text_put(b, "{");
+	cmd_put_string(b, "phase", p->name);
+	cmd_put_string(b, "metric", p->metric);
+	cmd_put_string(b, "goal", !p->metric ? NULL : p->goal == GOAL_MAXIMIZE ? "maximize" : "minimize");
+	cmd_put_string(b, "aggregate", p->metric ? ranking_aggregate_name(p) : NULL);
+	cmd_put_string(b, "folds", folds_names[p->folds]);
+	cmd_put_int(b, "units_per_trial", study_units_per_trial(d->study, p));
+	cmd_put_int(b, "trials", many);
+	cmd_put_int(b, "ranked", p->metric ? ranked : 0);
+	text_put(b, "}");
+	return 0;
+}
+
+static int put_phases_json(struct cmd_db *d, const struct results *o, struct bytes *b, struct fault *f)
+{
+	bool first = true;
+
+	report_key(b, "phases");
+	text_put(b, "[");
+	for (uint32_t i = 0; i < d->study->nphases; i++) {
+		if (!wanted(d, o, &d->study->phases[i]))
+			continue;
+		text_put(b, first ? "\n" : ",\n");
+		first = false;
+		if (put_phase_json(d, &d->study->phases[i], b, f))
+			return -1;
+	}
+	text_put(b, "\n]");
+	return 0;
+}
+
+/* All rows of all phases that are wanted. */
+static int collect(struct cmd_db *d, const struct results *o, enum ranking_kind kind, struct ranking_table *t,
+                   struct grouping *g, struct fault *f)
+{
+	uint64_t shown, many;
+	int bad = 0;
+
+	if (o->group)
+		grouping_init(g, d, kind, NULL);
+	else
+		ranking_table_init(t, &d->arena, kind, d->study, o->phase);
+	for (uint32_t i = 0; i < d->study->nphases && !bad; i++) {
+		const struct study_phase *p = &d->study->phases[i];
+		struct ranking_ask q = ask(d, o, p);
+
+		if (wanted(d, o, p))
+			bad = o->group ? grouping_add(g, d, p, f) : ranking_add(d, t, &q, &shown, &many, f);
+	}
+	return bad;
+}
+
+static int put_estimates(struct cmd_db *d, const struct results *o, struct bytes *b, struct fault *f)
+{
+	struct outer_estimate e;
+	bool any = false;
+
+	report_key(b, "outer");
+	text_put(b, "[");
+	for (uint32_t i = 0; i < d->study->nphases; i++) {
+		if (!wanted(d, o, &d->study->phases[i]))
+			continue;
+		if (outer_read(d, &d->study->phases[i], &e, f))
+			return -1;
+		if (!e.nparts)
+			continue;
+		text_put(b, any ? ",\n" : "\n");
+		any = true;
+		outer_put_json(d, &e, b);
+	}
+	text_put(b, any ? "\n]" : "]");
+	return 0;
+}
+
+static int put_json(struct cmd_db *d, const struct results *o, struct fault *f)
+{
+	struct grouping g = o->groups;
+	struct ranking_table t;
+	struct report *r = o->group ? &g.report : &t.report;
+	struct bytes b = {0};
+	int bad;
+
+	text_put(&b, "{");
+	cmd_put_string(&b, "study", d->study->name);
+	cmd_put_string(&b, "database", d->path);
+	bad = put_phases_json(d, o, &b, f) || collect(d, o, RANKING_JSON, &t, &g, f);
+	if (!bad) {
+		report_key(&b, o->group ? "groups" : "trials");
+		report_put_json(r, &b);
+		report_finish_json(r, &b);
+		bad = put_estimates(d, o, &b, f);
+	}
+	text_put(&b, "}\n");
+	if (!bad)
+		cmd_write(stdout, &b);
+	bytes_finish(&b);
+	return bad ? -1 : 0;
+}
+
+static int put_csv(struct cmd_db *d, const struct results *o, struct fault *f)
+{
+	struct grouping g = o->groups;
+	struct ranking_table t;
+	struct bytes b = {0};
+
+	if (collect(d, o, RANKING_CSV, &t, &g, f))
+		return -1;
+	report_put_csv(o->group ? &g.report : &t.report, &b);
+	cmd_write(stdout, &b);
+	bytes_finish(&b);
+	return 0;
+}
+
+/* ---- the verb -------------------------------------------------------------------------------- */
+static int check_words(struct cmd_db *d, struct results *o, struct fault *f)
+{
+	struct grouping by;
+
+	if (o->phase_name && ranking_find_phase(d, o->phase_name, &o->phase, f))
+		return -1;
+	if (o->sort && !strcmp(o->sort, "metric"))
+		o->sort = NULL;
+	if (o->sort && strcmp(o->sort, "trial") != 0 && grouping_parse(&by, d, o->phase, o->sort, f))
+		return -1;
+	if (o->sort && strchr(o->sort, ','))
+		return fault_set(f, FAULT_USAGE, "--sort takes one parameter, not `%s`", o->sort);
+	return o->group ? grouping_parse(&o->groups, d, o->phase, o->group, f) : 0;
+}
+
+static int results(const char *word, struct results *o, struct fault *f)
 {
 	struct cmd_db d;
-	const struct study_phase *p;
 	int bad;
 
 	if (cmd_db_open(&d, word, f))
 		return -1;
-	bad = (o->phase && ranking_find_phase(&d, o->phase, &p, f)) || put_results(&d, o, f) ? -1 : 0;
+	bad = check_words(&d, o, f);
+	if (!bad)
+		bad = o->json ? put_json(&d, o, f) : o->csv ? put_csv(&d, o, f) : put_tables(&d, o, f);
 	cmd_db_close(&d);
-	return bad;
+	return bad ? -1 : 0;
 }
 
 int cmd_results(int argc, char **argv)
 {
 	struct results o = {.limit = -1};
 	const struct cmd_option options[] = {
-	    {"phase", 'p', CMD_TEXT, &o.phase, "P", "only this phase"},
-	    {"sort", 's', CMD_TEXT, &o.sort, "metric|trial",
-	     "by value, the best first (default), or by number"},
+	    {"phase", 'p', CMD_TEXT, &o.phase_name, "P", "only this phase"},
+	    {"sort", 's', CMD_TEXT, &o.sort, "KEY",
+	     "metric: the best first (default); trial: by number; else by that parameter"},
+	    {"group", 'g', CMD_TEXT, &o.group, "NAME,..",
+	     "not trials, but how those with the same value of these parameters did"},
 	    {"limit", 'n', CMD_NUMBER, &o.limit, "N", "so many trials of each phase; 0: all (default 10)"},
-	    {"json", 0, CMD_FLAG, &o.json, NULL, "one array of trials, all of them, with all digits"},
+	    {"json", 0, CMD_FLAG, &o.json, NULL,
+	     "one object: phases, all trials, estimates over outer folds"},
+	    {"csv", 0, CMD_FLAG, &o.csv, NULL, "all trials, a line each, with a column for each parameter"},
 	    {0},
 	};
 	const struct cmd_usage usage = {
-	    "results", "[DB] [--phase P] [--sort metric|trial] [--limit N] [--json]",
+	    "results", "[DB] [--phase P] [--sort KEY] [--group NAME,..] [--limit N] [--json|--csv]",
 	    "Trials of each phase, the best first: how many folds are done (n), their mean (or what the "
 	    "study\n"
 	    "aggregates by), sd, min and max, and the parameters, own and inherited. An incomplete trial has "
 	    "no\n"
-	    "rank and comes last. With nested folds trials are ranked within their outer fold. Tables show "
-	    "six\n"
-	    "digits, --json all of them.",
+	    "rank and comes last. With nested folds trials are ranked within their outer fold, and a phase "
+	    "that\n"
+	    "runs once for each outer fold gives an estimate over them, beside that of the picked trials' "
+	    "inner\n"
+	    "folds. Tables show six digits, --json and --csv all of them.",
 	    options,
 	    "  ranksweep results digits.db\n"
 	    "  ranksweep results digits.db --phase finetune --limit 0\n"
-	    "  ranksweep results digits.db --json | jq '.[] | select(.complete) | .value'"};
+	    "  ranksweep results digits.db --phase finetune --group hidden\n"
+	    "  ranksweep results digits.db --json | jq '.trials[] | select(.complete) | .value'"};
 	struct fault f = {0};
 	int rc = cmd_parse(&usage, &argc, argv, &f);
 
 	if (rc == 0 && argc > 1)
 		rc = cmd_misuse(&usage, &f, "one database at a time, not also `%s`", argv[1]);
-	if (rc == 0 && o.sort && strcmp(o.sort, "metric") != 0 && strcmp(o.sort, "trial") != 0)
-		rc = cmd_misuse(&usage, &f, "--sort is metric or trial, not `%s`", o.sort);
+	if (rc == 0 && o.json && o.csv)
+		rc = cmd_misuse(&usage, &f, "--json or --csv, not both");
 	if (rc == 0)
 		rc = results(argv[0], &o, &f);
 	return rc < 0 ? cmd_print_fault(&f) : 0;

@@ -43,11 +43,11 @@ like "and what cannot run" "$(cat out)" "fine: 18 units blocked"
 
 # ---- results and best
 "$rs" results --json >results.json
-is "results --json is JSON with all trials" "$(jq length results.json)" 17
-is "the best of a phase has rank 1" "$(jq -c '[.[] | select(.phase == "fine" and .rank == 1) | .params]' results.json)" \
+is "results --json is JSON with all trials" "$(jq '.trials | length' results.json)" 17
+is "the best of a phase has rank 1" "$(jq -c '[.trials[] | select(.phase == "fine" and .rank == 1) | .params]' results.json)" \
     '[{"wd":1,"lr":5}]'
-is "what is incomplete has no rank" "$(jq -c '[.[] | select(.complete | not) | .rank] | unique' results.json)" '[null]'
-is "and comes last" "$(jq -c '[.[] | select(.phase == "pre") | .complete]' results.json)" '[true,true,false,false]'
+is "what is incomplete has no rank" "$(jq -c '[.trials[] | select(.complete | not) | .rank] | unique' results.json)" '[null]'
+is "and comes last" "$(jq -c '[.trials[] | select(.phase == "pre") | .complete]' results.json)" '[true,true,false,false]'
 like "the table marks it" "$("$rs" results --phase pre)" "- +[0-9]+ +incomplete \(failed\) +0/3"
 like "a limit says how many more" "$("$rs" results --phase fine --limit 2)" "\.\.\. 10 more"
 is "best is one trial with its parameters" "$("$rs" best --json | jq -c '.[] | [.phase, .value, .params.wd, .params.lr]')" \
