@@ -86,6 +86,16 @@ like "and of each fold's winners" "$(cat out)" "inner: look picked for judge, ea
 unlike "a phase of which nothing is picked has no part in it" "$(cat out)" "inner: pre"
 
 # ---- lineage ----------------------------------------------------------------------------------------------------
+final=$(sql nest.db "select unit from units where phase = 'keep'")
+"$rs" show nest.db "$final" --json >show.json
+is "lineage of a final model: up to the root, in its own search" "$(jq -c '[.lineage[] | [.phase, .outer_fold, .params]]' show.json)" \
+    '[["keep",-1,{}],["look",-1,{"c":3}]]'
+is "how it was picked: which of how many, with what value" "$(jq -c '.lineage[1].picks' show.json)" \
+    "[{\"for_phase\":\"keep\",\"for_trial\":$(jq .trial show.json),\"rank\":1,\"of\":4,\"value\":0.4,\"per\":null}]"
+like "for people" "$("$rs" show nest.db "$final")" "look +full +done +loss +0\.4 +0\.0141421 +2 +best of 4 for keep +c=3"
+outer=$(sql nest.db "select unit from units where phase = 'judge' and outer_fold = 1")
+is "through a phase between, in its outer fold" "$("$rs" show nest.db "$outer" --json | jq -c '[.lineage[] | [.phase, .outer_fold, .value, .params.c, .picks[].for_phase]]')" \
+    '[["judge",1,6,null],["middle",1,null,null],["look",1,0.2,1,"middle"]]'
 
 cat >fan.yaml <<'YAML'
 study: fan
@@ -119,13 +129,37 @@ phases:
     command: sh -c 'echo "@metric err=0.3"'
 YAML
 exits "fan-in" 0 run fan.yaml
+"$rs" show fan.db phase=together --json >show.json
+is "each of the parents, in the order they were picked in" \
+    "$(jq -c '[.lineage[] | select(.phase == "fine") | .picks[0] | [.rank, .of]] | [.[0], .[1], .[11]]' show.json)" "[[1,24],[2,24],[12,24]]"
+is "all of them" "$(jq '[.lineage[] | select(.phase == "fine")] | length' show.json)" 12
+is "and who comes after whom" "$(jq -c '.lineage[0].after == ([.lineage[] | select(.phase == "fine") | .trial] | sort)' show.json)" true
+is "the product of two phases comes after both" "$(jq -c '[.lineage[] | select(.phase == "fine") | .after | length] | unique' show.json)" '[2]'
+"$rs" show fan.db phase=together >show.txt
+like "the table has the first ten of a phase" "$(cat show.txt)" "10th best of 24 for together"
+unlike "and no more" "$(cat show.txt)" "11th best"
+like "it says how many more there are" "$(cat show.txt)" "\.\.\. 2 more of fine"
+like "and of the units before it" "$(cat show.txt)" "\.\.\. 4 more \(--json has all\)"
+per=$(sql fan.db "select for_trial from picks where for_phase = 'per' and bucket = 1 and rank = 1")
+is "among those with the same value: best 2 per act" "$("$rs" show fan.db trial="$per" --json | jq -c '.lineage[1].picks[0] | [.rank, .of, .per.act]')" '[2,12,"tanh"]'
+like "for people" "$("$rs" show fan.db trial="$per")" "2nd best of 12 with act=tanh for per"
 
 # A pick that was made stays made: what came later was not among the candidates.
 sed -i 's/lr: \[5, 6, 7\]/lr: [5, 6, 7, 8]/' fan.yaml
 exits "a larger grid" 0 "$rs" run fan.yaml --ranks 1 --progress none --accept
 is "more trials than the pick chose from" "$("$rs" results fan.db --json | jq '.phases[] | select(.phase == "fine").ranked')" 32
+is "the pick still says how many there were" "$("$rs" show fan.db phase=together --json | jq -c '[.lineage[] | select(.phase == "fine") | .picks[0].of] | unique')" '[24]'
 
 # ---- which unit, which trial ------------------------------------------------------------------------------------
+trial=$(sql fan.db "select min(trial) from trials where phase = 'fine'")
+"$rs" show fan.db trial="$trial" --json >trial.json
+is "a trial of several folds is shown with them" "$(jq -c '[.trial, .folds_done, .folds, [.units[].fold]]' trial.json)" "[$trial,2,2,[0,1]]"
+like "for people" "$("$rs" show fan.db trial="$trial")" "trial $trial: phase fine"$'\n\n'"state +done, 2 of 2 folds done"$'\n'"value +err = 0\.[0-9]+ \(mean\), sd 0, min"
+is "a selector for one unit shows that" "$("$rs" show fan.db trial="$trial" fold=1 --json | jq -c '[.trial, .fold]')" "[$trial,1]"
+exits "for several trials it says so" 64 "$rs" show fan.db phase=fine
+like "and how many" "$(cat err)" "64 units of 32 trials"
+exits "for none too" 64 "$rs" show fan.db trial=4711
+like "best names the unit of a trial that has one" "$("$rs" best nest.db)" "keep: trial [0-9]+ \(unit $final\), score = 1"
 
 # ---- by parameters ----------------------------------------------------------------------------------------------
 "$rs" results fan.db --phase fine --group lr --json >groups.json
@@ -181,6 +215,9 @@ is "nor have they a rank" "$("$rs" results many.db --json | jq -c '[.trials[] | 
 like "an incomplete trial with the smallest value is marked" "$("$rs" results many.db)" "- +[0-9]+ +incomplete \(failed\) +1/2 +0\.001 "
 is "parameters: all of them, unmangled" "$("$rs" results many.db --json | jq -c '.trials[0].params | [length, ."net.layer-77.w_d"]')" '[101,0.77]'
 unit=$(sql many.db "select min(unit) from units where state = 'done'")
+"$rs" show many.db "$unit" --json >show.json
+is "metrics: all of them, unmangled" "$(jq -c '[.metrics[] | select(.metric | test("^m_[0-9]+.a-b/c$"))] | length' show.json)" 100
+is "NaN and infinities go in and out as texts" "$(jq -c '[.metrics[:2][] | [.n, .not_finite, .min, .max, .last]]' show.json)" '[[2,1,1,1,"nan"],[2,1,2,2,"-inf"]]'
 is "in the view NaN is a text, so that it is not lost" "$(sql many.db "select typeof(value), value from metrics where unit = $unit and name = 'm_1.a-b/c' and step = 2")" "text|nan"
 is "in the views too" "$(sql many.db "select count(*), count(distinct name) from params where trial = (select trial from units where unit = $unit)")" "101|101"
 is "list" "$("$rs" list many.db net.layer-7.w_d=0.7 how=ok --json | jq -c '[length, (.[0].params | length)]')" '[2,101]'
@@ -221,4 +258,5 @@ kill_tree KILL "$pid"
 exits "the run goes on" 0 run once.yaml
 is "five attempts" "$(sql once.db "select count(*) from attempts")" 5
 is "three folds" "$("$rs" results once.db --json | jq -c '.trials[] | [.rank, .folds_done, .folds, (.value * 10 | round), (.min * 10 | round), (.max * 10 | round)]')" '[1,3,3,2,1,3]'
+is "a step that two attempts reported counts once" "$("$rs" show once.db trial=1 fold=2 --json | jq -c '[(.attempts | length), (.metrics[] | [.metric, .n])]')" '[2,["err",2]]'
 done_testing
