@@ -350,18 +350,12 @@ static void put_count(struct bytes *b, const char *key, uint64_t n)
 	text_putf(b, "%llu", (unsigned long long)n);
 }
 
-static void put_string(struct bytes *b, const char *key, const char *s)
-{
-	report_key(b, key);
-	report_put_string(b, s);
-}
-
 static void put_params_json(struct bytes *b, const struct study_phase *p)
 {
 	report_key(b, "params");
 	text_put(b, "{");
 	for (uint32_t i = 0; i < p->space.nparams; i++)
-		put_string(b, p->space.params[i].name, p->space.params[i].text);
+		cmd_put_string(b, p->space.params[i].name, p->space.params[i].text);
 	text_put(b, "}");
 }
 
@@ -370,24 +364,22 @@ static void put_phase_json(struct check *c, const struct study_phase *p, struct 
 	const struct extent *x = &c->extents[p->index];
 
 	text_put(b, p->index ? ",\n  {" : "\n  {");
-	put_string(b, "phase", p->name);
-	put_string(b, "after", after_text(c, p));
-	put_string(b, "metric", p->metric);
-	put_string(b, "goal", p->metric ? goal_names[p->goal] : NULL);
-	put_string(b, "aggregate", p->metric ? aggregate_names[p->aggregate] : NULL);
-	put_string(b, "search", p->space.nparams ? search_names[p->search] : NULL);
-	report_key(b, "auto");
-	text_put(b, p->search_auto && p->space.nparams ? "true" : "false");
+	cmd_put_string(b, "phase", p->name);
+	cmd_put_string(b, "after", after_text(c, p));
+	cmd_put_string(b, "metric", p->metric);
+	cmd_put_string(b, "goal", p->metric ? goal_names[p->goal] : NULL);
+	cmd_put_string(b, "aggregate", p->metric ? aggregate_names[p->aggregate] : NULL);
+	cmd_put_string(b, "search", p->space.nparams ? search_names[p->search] : NULL);
+	cmd_put_flag(b, "auto", p->search_auto && p->space.nparams);
 	put_params_json(b, p);
-	put_string(b, "folds", folds_names[p->folds]);
+	cmd_put_string(b, "folds", folds_names[p->folds]);
 	put_count(b, "searches", x->groups);
 	put_count(b, "trials_each", x->trials_each);
 	put_count(b, "trials", x->trials);
 	put_count(b, "units_per_trial", x->units_per_trial);
 	put_count(b, "units", x->units);
-	report_key(b, "at_most");
-	text_put(b, x->at_most ? "true" : "false");
-	put_string(b, "command", c->commands[p->index]);
+	cmd_put_flag(b, "at_most", x->at_most);
+	cmd_put_string(b, "command", c->commands[p->index]);
 	text_put(b, "}");
 }
 
@@ -396,14 +388,13 @@ static void put_json(struct check *c)
 	struct bytes b = {0};
 
 	text_put(&b, "{");
-	put_string(&b, "study", c->study->name);
+	cmd_put_string(&b, "study", c->study->name);
 	put_count(&b, "seed", c->study->seed);
 	put_count(&b, "folds", c->study->folds.inner);
 	put_count(&b, "outer_folds", c->study->folds.outer);
 	put_count(&b, "trials", c->total.trials);
 	put_count(&b, "units", c->total.units);
-	report_key(&b, "at_most");
-	text_put(&b, c->total.at_most ? "true" : "false");
+	cmd_put_flag(&b, "at_most", c->total.at_most);
 	report_key(&b, "phases");
 	text_put(&b, "[");
 	for (uint32_t i = 0; i < c->study->nphases; i++)
@@ -415,13 +406,31 @@ static void put_json(struct check *c)
 		text_put(&b, i ? ", " : "");
 		report_put_string(&b, c->warnings[i]);
 	}
-	text_put(&b, "]}\n");
+	text_put(&b, "], \"errors\": []}\n");
+	cmd_write(stdout, &b);
+	bytes_finish(&b);
+}
+
+/* A program that writes studies gets the errors where it looks for the plan. */
+static void put_errors_json(const struct study_errors *errors)
+{
+	struct bytes b = {0};
+
+	text_put(&b, "{");
+	cmd_put_string(&b, "study", NULL);
+	report_key(&b, "errors");
+	text_put(&b, "[");
+	for (uint32_t i = 0; i < errors->count; i++) {
+		text_put(&b, i ? ",\n" : "\n");
+		report_put_string(&b, errors->items[i].text);
+	}
+	text_put(&b, "\n]}\n");
 	cmd_write(stdout, &b);
 	bytes_finish(&b);
 }
 
 /* ---- the verb -------------------------------------------------------------------------------- */
-static int load(struct check *c, const char *path, struct fault *f)
+static int load(struct check *c, const char *path, bool json, struct fault *f)
 {
 	struct bytes text = {0};
 	struct study_errors errors = {0};
@@ -429,8 +438,11 @@ static int load(struct check *c, const char *path, struct fault *f)
 
 	if (!bad && text.len > 15 && !memcmp(text.data, "SQLite format 3", 15))
 		bad = fault_set(f, FAULT_USAGE, "%s is a database; check takes a study file", path);
-	if (!bad && study_parse(&c->arena, path, (const char *)text.data, text.len, &c->study, &errors))
+	if (!bad && study_parse(&c->arena, path, (const char *)text.data, text.len, &c->study, &errors)) {
+		if (json)
+			put_errors_json(&errors);
 		bad = cmd_study_errors(&errors, f);
+	}
 	bytes_finish(&text);
 	return bad;
 }
@@ -438,7 +450,7 @@ static int load(struct check *c, const char *path, struct fault *f)
 static int check(const char *path, bool json, struct fault *f)
 {
 	struct check c = {0};
-	int bad = load(&c, path, f);
+	int bad = load(&c, path, json, f);
 
 	if (!bad) {
 		examine(&c);

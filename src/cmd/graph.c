@@ -102,7 +102,7 @@ static void put_edge(struct graph *g, const char *from, const char *to, const ch
 		put_quoted(&g->out, from);
 		text_put(&g->out, " -> ");
 		put_quoted(&g->out, to);
-		if (label) {
+		if (label && *label) {
 			text_put(&g->out, " [label=");
 			put_quoted(&g->out, label);
 			text_put(&g->out, "]");
@@ -117,7 +117,7 @@ static void put_edge(struct graph *g, const char *from, const char *to, const ch
 	report_put_string(&g->out, to);
 	if (label) {
 		report_key(&g->out, "pick");
-		report_put_string(&g->out, label);
+		report_put_string(&g->out, *label ? label : NULL);
 	}
 	text_put(&g->out, "}");
 }
@@ -126,28 +126,29 @@ static void put_edge(struct graph *g, const char *from, const char *to, const ch
 static int put_phase(struct graph *g, const struct study_phase *p, const struct extent *x, struct fault *f)
 {
 	const char *binds[] = {p->name, NULL}, *lines[3] = {p->name};
-	int64_t done, failed;
+	int64_t done, failed, blocked;
 	struct store_rows *rows;
 	struct arena *a = &g->db.arena;
 	int got;
 
-	if (store_select(
-	        g->db.store,
-	        "SELECT ifnull(sum(state = 'done'), 0), ifnull(sum(state IN ('failed', 'blocked')), 0)"
-	        " FROM units WHERE phase = ?1",
-	        binds, &rows, f))
+	if (store_select(g->db.store,
+	                 "SELECT ifnull(sum(state = 'done'), 0), ifnull(sum(state = 'failed'), 0),"
+	                 " ifnull(sum(state = 'blocked'), 0) FROM units WHERE phase = ?1",
+	                 binds, &rows, f))
 		return -1;
 	got = store_next(rows, f);
 	done = got > 0 ? store_int(rows, 0) : 0;
 	failed = got > 0 ? store_int(rows, 1) : 0;
+	blocked = got > 0 ? store_int(rows, 2) : 0;
 	store_rows_close(rows);
 	if (got < 0)
 		return -1;
 	lines[1] = arena_printf(a, "%s%llu trial%s, %llu unit%s", x->at_most ? "at most " : "",
 	                        (unsigned long long)x->trials, x->trials == 1 ? "" : "s",
 	                        (unsigned long long)x->units, x->units == 1 ? "" : "s");
-	lines[2] = arena_printf(a, "%lld done%s", (long long)done,
-	                        failed ? arena_printf(a, ", %lld failed or blocked", (long long)failed) : "");
+	lines[2] = arena_printf(a, "%lld done%s%s", (long long)done,
+	                        failed ? arena_printf(a, ", %lld failed", (long long)failed) : "",
+	                        blocked ? arena_printf(a, ", %lld blocked", (long long)blocked) : "");
 	if (!g->json) {
 		text_put(&g->out, "  ");
 		put_quoted(&g->out, p->name);
@@ -155,6 +156,7 @@ static int put_phase(struct graph *g, const struct study_phase *p, const struct 
 		put_label(&g->out, lines, 3);
 		text_putf(&g->out, ", fillcolor=%s];\n",
 		          fill_colour(failed                               ? "failed"
+		                      : blocked                            ? "blocked"
 		                      : done && (uint64_t)done >= x->units ? "done"
 		                      : done                               ? "running"
 		                                                           : ""));
@@ -163,14 +165,15 @@ static int put_phase(struct graph *g, const struct study_phase *p, const struct 
 	text_put(&g->out, p->index ? ",\n  {" : "\n  {");
 	report_key(&g->out, "id");
 	report_put_string(&g->out, p->name);
+	cmd_put_string(&g->out, "phase", p->name);
 	report_key(&g->out, "trials");
 	text_putf(&g->out, "%llu", (unsigned long long)x->trials);
 	report_key(&g->out, "units");
 	text_putf(&g->out, "%llu", (unsigned long long)x->units);
-	report_key(&g->out, "done");
-	report_put_int(&g->out, done);
-	report_key(&g->out, "failed");
-	report_put_int(&g->out, failed);
+	cmd_put_flag(&g->out, "at_most", x->at_most);
+	cmd_put_int(&g->out, "done", done);
+	cmd_put_int(&g->out, "failed", failed);
+	cmd_put_int(&g->out, "blocked", blocked);
 	text_put(&g->out, "}");
 	return 0;
 }
@@ -178,7 +181,7 @@ static int put_phase(struct graph *g, const struct study_phase *p, const struct 
 static const char *pick_text(struct arena *a, const struct after *x)
 {
 	if (x->pick == PICK_ALL)
-		return NULL;
+		return "";
 	return arena_printf(a, "best%s%s%s", x->best_n > 1 ? arena_printf(a, " %u", x->best_n) : "",
 	                    x->nper ? " per" : "", x->as_one ? " as one" : "");
 }

@@ -37,10 +37,33 @@ int cmd_select(struct cmd_db *d, char *const *words, int n, struct selector_sql 
 	return selector_parse(&d->arena, (const char *const *)words, (uint32_t)n, &names, out, f);
 }
 
-enum { UNIT, PHASE, TRIAL, OUTER, FOLD, STATE, REASON, VALUE, ATTEMPTS, HOST, RANK, SECONDS, PARAMS, SHOWN };
+enum {
+	UNIT,
+	PHASE,
+	TRIAL,
+	OUTER,
+	FOLD,
+	STATE,
+	REASON,
+	VALUE,
+	BEST_STEP,
+	ATTEMPTS,
+	FAILURES,
+	LOSSES,
+	CAUSE,
+	HOST,
+	RANK,
+	STARTED,
+	FINISHED,
+	SECONDS,
+	PARAMS,
+	SHOWN
+};
 
 static const char columns[] =
-    "unit, phase, trial, outer_fold, fold, state, reason, value, attempts, host, rank, seconds,"
+    "unit, phase, trial, outer_fold, fold, state, reason, value, best_step, attempts, failures, losses, "
+    "cause,"
+    " host, rank, started, finished, seconds,"
     " (SELECT CASE WHEN json_valid(t.params) THEN t.params ELSE '{}' END FROM trials t"
     "  WHERE t.trial = units.trial) AS params";
 
@@ -60,9 +83,15 @@ static void make_columns(struct report *r, const struct study *s)
 	report_column(r, "state", NULL, REPORT_STATE);
 	report_column(r, "reason", NULL, REPORT_HIDE_EMPTY);
 	report_column(r, "value", NULL, REPORT_RIGHT);
+	report_column(r, "best_step", NULL, REPORT_JSON_ONLY);
 	report_column(r, "attempts", NULL, REPORT_RIGHT);
+	report_column(r, "failures", NULL, REPORT_JSON_ONLY);
+	report_column(r, "losses", NULL, REPORT_JSON_ONLY);
+	report_column(r, "cause", NULL, REPORT_JSON_ONLY);
 	report_column(r, "host", NULL, REPORT_HIDE_EMPTY);
 	report_column(r, "rank", NULL, REPORT_RIGHT | REPORT_HIDE_EMPTY);
+	report_column(r, "started", NULL, REPORT_JSON_ONLY);
+	report_column(r, "finished", NULL, REPORT_JSON_ONLY);
 	report_column(r, "seconds", NULL, REPORT_RIGHT);
 	report_column(r, "params", NULL, REPORT_SHRINK);
 }

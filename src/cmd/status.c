@@ -301,30 +301,6 @@ static int put_text(struct status *s, struct fault *f)
 }
 
 /* ---- as JSON --------------------------------------------------------------------------------- */
-static void put_string(struct bytes *b, const char *key, const char *s)
-{
-	report_key(b, key);
-	report_put_string(b, s);
-}
-
-static void put_int(struct bytes *b, const char *key, int64_t v)
-{
-	report_key(b, key);
-	report_put_int(b, v);
-}
-
-static void put_real(struct bytes *b, const char *key, double v)
-{
-	report_key(b, key);
-	report_put_number(b, v);
-}
-
-static void put_flag(struct bytes *b, const char *key, bool v)
-{
-	report_key(b, key);
-	text_put(b, v ? "true" : "false");
-}
-
 static void put_run_json(const struct run *r, struct bytes *b)
 {
 	report_key(b, "run");
@@ -333,28 +309,36 @@ static void put_run_json(const struct run *r, struct bytes *b)
 		return;
 	}
 	text_put(b, "{");
-	put_int(b, "run", r->run);
-	put_string(b, "host", r->host);
-	put_int(b, "pid", r->pid);
-	put_int(b, "ranks", r->ranks);
-	put_real(b, "started", r->started);
-	put_real(b, "last_seen", r->last_seen);
-	put_real(b, "finished", r->finished);
-	put_string(b, "end", r->end);
-	put_flag(b, "live", r->live);
-	put_int(b, "units_done", r->done);
+	cmd_put_int(b, "run", r->run);
+	cmd_put_string(b, "host", r->host);
+	cmd_put_int(b, "pid", r->pid);
+	cmd_put_int(b, "ranks", r->ranks);
+	cmd_put_real(b, "started", r->started);
+	cmd_put_real(b, "last_seen", r->last_seen);
+	cmd_put_real(b, "finished", r->finished);
+	cmd_put_string(b, "end", r->end);
+	cmd_put_flag(b, "live", r->live);
+	cmd_put_int(b, "units_done", r->done);
 	text_put(b, "}");
 }
 
 static void put_count_json(const struct count *c, struct bytes *b)
 {
 	for (int i = 0; i < UNIT_STATE_COUNT; i++)
-		put_int(b, unit_state_text((enum unit_state)i), c->by_state[i]);
+		cmd_put_int(b, unit_state_text((enum unit_state)i), c->by_state[i]);
 	report_key(b, "planned");
 	text_putf(b, "%llu", (unsigned long long)c->planned);
-	put_flag(b, "at_most", c->at_most);
-	put_int(b, "stored", c->stored);
-	put_real(b, "seconds_mean", c->seconds);
+	cmd_put_flag(b, "at_most", c->at_most);
+	cmd_put_int(b, "stored", c->stored);
+	cmd_put_real(b, "seconds_mean", c->seconds);
+}
+
+static void put_int_or_null(struct bytes *b, const char *key, int64_t v, bool known)
+{
+	if (known)
+		cmd_put_int(b, key, v);
+	else
+		cmd_put_string(b, key, NULL);
 }
 
 static int put_failures_json(struct status *s, struct bytes *b, struct fault *f)
@@ -368,12 +352,16 @@ static int put_failures_json(struct status *s, struct bytes *b, struct fault *f)
 	text_put(b, "[");
 	for (uint32_t i = 0; i < n; i++) {
 		text_put(b, i ? ",\n  {" : "\n  {");
-		put_string(b, "state", list[i].state);
-		put_string(b, "phase", list[i].phase);
-		put_string(b, "reason", list[i].reason);
-		put_int(b, "units", list[i].units);
-		put_int(b, "unit", list[i].unit);
-		put_string(b, "words", list[i].words);
+		cmd_put_string(b, "state", list[i].state);
+		cmd_put_string(b, "phase", list[i].phase);
+		cmd_put_string(b, "reason", list[i].reason);
+		cmd_put_int(b, "units", list[i].units);
+		cmd_put_int(b, "unit", list[i].unit);
+		put_int_or_null(b, "exit_code", list[i].exit_code, list[i].exit_code >= 0);
+		put_int_or_null(b, "signal", list[i].signal, list[i].signal > 0);
+		cmd_put_string(b, "signal_name", cmd_signal_name(&s->db->arena, list[i].signal));
+		put_int_or_null(b, "cause", list[i].cause, list[i].causes > 0);
+		cmd_put_string(b, "words", list[i].words);
 		text_put(b, "}");
 	}
 	text_put(b, "]");
@@ -386,14 +374,14 @@ static int put_json(struct status *s, struct fault *f)
 	int bad;
 
 	text_put(&b, "{");
-	put_string(&b, "study", s->db->study->name);
-	put_string(&b, "database", s->db->path);
+	cmd_put_string(&b, "study", s->db->study->name);
+	cmd_put_string(&b, "database", s->db->path);
 	put_run_json(&s->run, &b);
 	report_key(&b, "phases");
 	text_put(&b, "[");
 	for (uint32_t i = 0; i < s->db->study->nphases; i++) {
 		text_put(&b, i ? ",\n  {" : "\n  {");
-		put_string(&b, "phase", s->db->study->phases[i].name);
+		cmd_put_string(&b, "phase", s->db->study->phases[i].name);
 		put_count_json(&s->phases[i], &b);
 		text_put(&b, "}");
 	}
@@ -403,8 +391,8 @@ static int put_json(struct status *s, struct fault *f)
 	s->all.seconds = NAN;
 	put_count_json(&s->all, &b);
 	text_put(&b, "}");
-	put_real(&b, "units_per_minute", s->per_minute);
-	put_real(&b, "seconds_left", s->eta_s);
+	cmd_put_real(&b, "units_per_minute", s->per_minute);
+	cmd_put_real(&b, "seconds_left", s->eta_s);
 	bad = put_failures_json(s, &b, f);
 	text_put(&b, "}\n");
 	if (!bad)
