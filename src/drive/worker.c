@@ -490,10 +490,11 @@ static void finish(struct live *l, enum reason reason, const struct child_event 
 	retire(w, l);
 }
 
+/* Whoever saves on our TERM and ends with 75 has not failed, whatever the TERM was for. */
 static enum reason judge(const struct live *l, const struct child_event *e)
 {
 	if (l->stopped_for != REASON_NONE)
-		return l->stopped_for;
+		return e->exit_code == 75 ? REASON_REQUEUE : l->stopped_for;
 	if (e->oom)
 		return REASON_OOM;
 	if (e->signal)

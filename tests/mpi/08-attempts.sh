@@ -159,6 +159,53 @@ before=$(date +%s)
 end_in_order "a time limit" true
 ok "a time limit: trainers are told of it" test "$(cat deadline)" -ge $((before + 2)) -a "$(cat deadline)" -le $(($(date +%s) + 2))
 
+# A timeout is no failure of who then saves and asks for another attempt; that takes a step forward each time
+cat >slices.sh <<'END'
+trap 'exit 75' TERM
+n=0
+[ "$RANKSWEEP_RESUME" = 0 ] || read -r n <"$RANKSWEEP_DIR/n"
+n=$((n + $1))
+echo $n >"$RANKSWEEP_DIR/n"
+echo "@metric m=$((10 - n)) step=$n"
+[ $n -lt 3 ] || exit 0
+sleep 60 &
+wait
+END
+cat >slices.yaml <<'END'
+study: slices
+seed: 2
+metric: m
+goal: minimize
+defaults: {checkpoint: true, grace: 20s, retries: 0}
+phases:
+  slices: {command: sh slices.sh 1, timeout: 1s}
+  quiet: {command: sh slices.sh 1, stall: 1s}
+  idle: {command: sh slices.sh 0, timeout: 1s}
+END
+exits "a run of slices" 1 timeout 60 mpirun -n 2 "$rs" run slices.yaml --progress none
+slices() { sql slices.db "select state, reason, attempts, failures, value from units where phase = '$1'"; }
+is "75 after the TERM of a timeout: run again" "$(slices slices)" "done||3|0|7.0"
+is "and of a stall" "$(slices quiet)" "done||3|0|7.0"
+like "a trainer that gets nowhere fails at last" "$(slices idle)" "^failed\|exit\|[34]\|1\|"
+
+# Whichever is earlier
+cat >ends.yaml <<'END'
+study: ends
+seed: 2
+metric: none
+phases:
+  soon: {command: sh -c 'echo $RANKSWEEP_DEADLINE >soon', timeout: 100s}
+  late: {command: sh -c 'echo $RANKSWEEP_DEADLINE >late', timeout: 3h}
+  never: {command: sh -c 'echo $RANKSWEEP_DEADLINE >never'}
+END
+before=$(date +%s)
+exits "with a time limit" 0 timeout 60 mpirun -n 2 "$rs" run ends.yaml --progress none --time-limit 2h
+after=$(date +%s)
+told_between() { [ "$(cat "$1")" -ge $((before + $2 - 1)) ] && [ "$(cat "$1")" -le $((after + $2)) ]; }
+ok "the deadline is the timeout's where that is earlier" told_between soon 100
+ok "else the time limit's" told_between late 7200
+ok "also without a timeout" told_between never 7200
+
 # Whoever does not listen is killed, and a second signal waits for nobody
 sed 's/trap .*/trap "" TERM/' save.sh >deaf.sh
 sed 's/save.sh/deaf.sh/; s/study: save/study: deaf/; s/grace: 5s/grace: 0.5s/' save.yaml >deaf.yaml
