@@ -42,8 +42,9 @@ struct child_spec {
 struct child_pipes { /* reading ends, non-blocking, close-on-exec; the caller closes them */
 	int out, err, metric;
 };
-/* Ask the keeper to start it. The trainer's metric descriptor is number CHILD_METRIC_FD. -1 only when the
- * keeper is gone or we are out of descriptors; whether the program could be started is told by an event. */
+/* Ask the keeper to start it. The trainer's metric descriptor is number CHILD_METRIC_FD, and
+ * RANKSWEEP_METRIC_PIPE in its environment is the inode of that pipe. -1 only when the keeper is gone or we
+ * are out of descriptors; whether the program could be started is told by an event. */
 enum { CHILD_METRIC_FD = 3 };
 int child_start(struct keeper *k, const struct child_spec *s, struct child_pipes *pipes, struct fault *f);
 /* TERM to its group now, KILL after grace_ms to all of its tree. An ended or unknown id is ignored. */

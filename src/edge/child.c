@@ -23,10 +23,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -171,7 +173,21 @@ static uint32_t put_setup(struct bytes *b, const char *setup)
 	return 4;
 }
 
-static void encode_start(struct bytes *b, const struct child_spec *s)
+/* Which pipe the metric descriptor is. A program below the trainer inherits the variable that names the
+ * number, but not always the descriptor: by this one it can tell. */
+static uint32_t put_metric_pipe(struct bytes *b, int fd)
+{
+	struct stat st;
+	char text[64];
+
+	if (fstat(fd, &st) < 0)
+		return 0;
+	snprintf(text, sizeof text, "RANKSWEEP_METRIC_PIPE=%llu", (unsigned long long)st.st_ino);
+	bytes_put(b, text, strlen(text) + 1);
+	return 1;
+}
+
+static void encode_start(struct bytes *b, const struct child_spec *s, int metric)
 {
 	struct child_request r = {
 	    .kind = CHILD_REQUEST_START, .id = s->id, .ncpus = s->ncpus, .memory_bytes = s->memory_bytes};
@@ -183,6 +199,7 @@ static void encode_start(struct bytes *b, const struct child_spec *s)
 	bytes_put(b, cwd, strlen(cwd) + 1);
 	r.argc = (s->setup ? put_setup(b, s->setup) : 0) + put_strings(b, s->argv);
 	r.envc = put_strings(b, s->envp);
+	r.envc += put_metric_pipe(b, metric);
 	if (b->len > CHILD_REQUEST_BYTES || s->ncpus > CHILD_CPUS) {
 		r.ncpus = r.argc = r.envc = 0;
 		r.error = E2BIG;
@@ -230,7 +247,7 @@ int child_start(struct keeper *k, const struct child_spec *s, struct child_pipes
 		return keeper_lost(f);
 	if (make_pipes(reads, writes) < 0)
 		return fault_set(f, FAULT_IO, "pipes of a training program: %s", strerror(errno));
-	encode_start(&k->request, s);
+	encode_start(&k->request, s, writes[2]);
 	rc = send_request(k, writes, f);
 	close_all(writes, CHILD_PIPES);
 	if (rc < 0) {

@@ -723,8 +723,13 @@ static void test_environment_is_exact(void **state)
 	           *envp[] = {"B=2 x", "PATH=/usr/bin:/bin", "A=\x01\xff'\"$(id)", NULL};
 	struct child_spec s = {.argv = argv, .envp = envp, .cwd = "/"};
 	struct child_pipes p = start(*state, &s);
+	struct stat pipe;
+	char want[128];
 
-	assert_string_equal(text_of(p.out), "B=2 x\nPATH=/usr/bin:/bin\nA=\x01\xff'\"$(id)\n");
+	assert_int_equal(fstat(p.metric, &pipe), 0); /* both ends have the number */
+	snprintf(want, sizeof want, "%sRANKSWEEP_METRIC_PIPE=%llu\n",
+	         "B=2 x\nPATH=/usr/bin:/bin\nA=\x01\xff'\"$(id)\n", (unsigned long long)pipe.st_ino);
+	assert_string_equal(text_of(p.out), want);
 	close_pipes(p);
 }
 

@@ -65,7 +65,7 @@ is "its value, its step and its parents' folders came along" "$(sed -n 4p refit.
 
 env=n5.out/dir/fine/t3/f1/env
 is "a trainer's environment has all names" "$(cut -d= -f1 $env | sed 's/RANKSWEEP_//' | tr '\n' ' ')" \
-    "ATTEMPT DIR FOLD FOLDS METRIC_FD OUTER_FOLD OUTER_FOLDS PARAMS PHASE RESUME SEED STUDY TRIAL UNIT "
+    "ATTEMPT DIR FOLD FOLDS METRIC_FD METRIC_PIPE OUTER_FOLD OUTER_FOLDS PARAMS PHASE RESUME SEED STUDY TRIAL UNIT "
 like "fold numbers" "$(tr '\n' ' ' <$env)" "FOLD=1 .*FOLDS=3 .*OUTER_FOLD=-1 .*OUTER_FOLDS=0 "
 like "parameters as JSON" "$(grep PARAMS $env | cut -d= -f2- | jq -r 'keys | join(",")')" "^a,b$"
 exits "run again: nothing to do" 0 timeout 60 mpirun -n 2 "$rs" run s.yaml --db n5.db --progress none
