@@ -181,9 +181,11 @@ lint: ## layout, clang-tidy, cppcheck, shellcheck, and the guards of layering an
 	$(again) format-check guards cppcheck tidy
 
 # ---- the rest ------------------------------------------------------------------------------
-install: $(PROG) ## install into $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin
+install: $(PROG) ## install the program, ranksweep.h and ranksweep.py into $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/ranksweep
 	install -m 755 $(PROG) $(DESTDIR)$(PREFIX)/bin/ranksweep
+	install -m 644 include/ranksweep.h $(DESTDIR)$(PREFIX)/include/ranksweep.h
+	install -m 644 include/ranksweep.py $(DESTDIR)$(PREFIX)/share/ranksweep/ranksweep.py
 
 clean: ## remove everything built
 	rm -rf build jobs/bin

@@ -36,6 +36,8 @@ tree src/cmd/main.c '#include "store.h"\n#include "plan.h"' src/search/grid.c '#
     src/edge/store.c '#include "fault.h"\n#include <sqlite3.h>' include/plan_rows.h '#include "plan.h"' \
     src/core/plan.c '#include "plan_rows.h"'
 ok "and so does one that uses what it may" guard
+tree include/ranksweep.h '#include <signal.h>' jobs/report.h '' jobs/mlp.c '#include "ranksweep.h"\n#include "report.h"'
+ok "a trainer includes the public header, and its own" guard
 
 refused "base includes core" 'src/base/fault.c: base may not include "plan.h" of core' \
     src/base/fault.c '#include "plan.h"'
@@ -53,6 +55,14 @@ refused "core reads a clock" '<time.h> is not for the pure layers' src/core/plan
 refused "a pure header reads files" 'include/plan.h: <unistd.h> is not' include/plan.h '#include <unistd.h>'
 refused "core includes SQLite" 'only .* may include <sqlite3.h>' src/core/plan.c '#include <sqlite3.h>'
 refused "a second file includes MPI" 'src/drive/leader.c: only src/edge/wire' src/drive/leader.c '#include <mpi.h>'
+refused "core includes the public header" 'core may not include "ranksweep.h" of public' \
+    include/ranksweep.h '' src/core/plan.c '#include "ranksweep.h"'
+refused "cmd too" 'may not include "ranksweep.h"' include/ranksweep.h '' src/cmd/main.c '#include "ranksweep.h"'
+refused "the public header includes ours" 'public may not include "fault.h" of base .only: nothing of ours' \
+    include/ranksweep.h '#include "fault.h"'
+refused "the public header knows MPI" 'ranksweep.h: only .* may include <mpi.h>' include/ranksweep.h '#include <mpi.h>'
+refused "a trainer includes ours" 'jobs/mlp.c: a trainer may include the public header, not "plan.h"' \
+    jobs/mlp.c '#include "plan.h"'
 refused "a test includes MPI" 'tests/unit/test_x.c: only src/edge/wire' tests/unit/test_x.c '#include <mpi.h>'
 refused "a second file includes libfyaml" 'only src/base/yaml' src/core/plan.c '#include <libfyaml.h>'
 done_testing
