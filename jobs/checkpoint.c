@@ -1,20 +1,12 @@
 #include "checkpoint.h"
 
+#include "ranksweep.h"
 #include "report.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static volatile sig_atomic_t stop;
-
-static void on_term(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
 
 void checkpoint_options(struct checkpoint *c, struct options *o)
 {
@@ -25,18 +17,18 @@ void checkpoint_options(struct checkpoint *c, struct options *o)
 
 void checkpoint_open(struct checkpoint *c, uint64_t fingerprint)
 {
-	const char *dir = getenv("RANKSWEEP_DIR"), *resume = getenv("RANKSWEEP_RESUME");
+	const char *dir = ranksweep_dir();
 
 	c->fingerprint = fingerprint;
-	c->resume = resume != NULL && strcmp(resume, "1") == 0;
-	c->on = dir != NULL && *dir != '\0' && (c->every > 0 || c->resume);
+	c->resume = ranksweep_resume();
+	c->on = dir != NULL && (c->every > 0 || c->resume);
 	if (!c->on)
 		return;
 	if (c->every == 0)
 		c->every = 1;
 	if ((size_t)snprintf(c->path, sizeof c->path, "%s/checkpoint", dir) >= sizeof c->path)
 		report_die(EXIT_FAILED, "RANKSWEEP_DIR is too long");
-	sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term, .sa_flags = SA_RESTART}, NULL);
+	ranksweep_init();
 }
 
 int checkpoint_resume(const struct checkpoint *c, int max_step, checkpoint_fields *fields, void *state)
@@ -80,12 +72,12 @@ static int save(const struct checkpoint *c, int step, checkpoint_fields *fields,
 
 void checkpoint_step(const struct checkpoint *c, int step, checkpoint_fields *fields, void *state)
 {
-	int stopping = stop;
+	bool stopping = c->on && ranksweep_should_stop();
 
 	if (!c->on || (!stopping && step % c->every != 0))
 		return;
 	if (save(c, step, fields, state) == 0 && stopping)
-		exit(EXIT_CHECKPOINTED);
+		exit(RANKSWEEP_REQUEUE);
 	if (stopping)
 		exit(EXIT_FAILED);
 }

@@ -6,9 +6,9 @@
  *
  * A training that is to resume puts everything the next epoch depends on into its fields: parameters,
  * velocities, the state of the random numbers, and what it has measured so far. Then a run that was killed at
- * any instant and resumed ends bit for bit like one that was not. On SIGTERM the epoch under way is finished,
- * a checkpoint written, and the program ends with 75: "run me again". A checkpoint that is damaged, or of a
- * run with other options, is not used: a warning, and a clean start. */
+ * any instant and resumed ends bit for bit like one that was not. On SIGTERM, or when the deadline is near,
+ * the epoch under way is finished, a checkpoint written, and the program ends with 75: "run me again". A
+ * checkpoint that is damaged, or of a run with other options, is not used: a warning, and a clean start. */
 #ifndef CHECKPOINT_H
 #define CHECKPOINT_H
 

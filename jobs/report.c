@@ -1,6 +1,7 @@
 #include "report.h"
 
-#include <math.h>
+#include "ranksweep.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,10 +18,7 @@ void report_program(const char *name)
 /* A NaN has a sign, which printf shows and which hangs on the BLAS and the processor. */
 void report_metric(const char *name, double value, int step)
 {
-	if (isnan(value))
-		value = (double)NAN;
-	printf("@metric %s=%.9g step=%d\n", name, value, step);
-	fflush(stdout);
+	ranksweep_metric_step(name, value, step);
 }
 
 static void say(const char *kind, const char *fmt, va_list ap)

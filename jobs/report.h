@@ -1,5 +1,5 @@
-/* report: what a trainer tells the world. Metrics go to stdout, one line each, flushed at once, so that
- * whoever reads the pipe sees an epoch when it ends; what went wrong goes to stderr, and ends the program.
+/* report: what a trainer tells the world. Metrics go to the runner, or to stdout by hand, one line each and
+ * at once, so that an epoch is seen when it ends; what went wrong goes to stderr, and ends the program.
  *
  * Errors are fractions 0..1. A metric that cannot be computed is reported as `nan`: the runner then knows
  * that this configuration is bad, which is a result, not a crash. */
@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CHECKPOINTED = 75 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* `@metric NAME=VALUE step=STEP` */
 void report_metric(const char *name, double value, int step);
