@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 int64_t host_monotonic_ms(void);
 int64_t host_epoch_ms(void);
@@ -18,6 +19,9 @@ const char *host_name(void); /* short name, cached */
  * parent's: mpirun binds ranks to single cores, the allocation is what the daemon has. Returns the count, at
  * most cap. */
 uint32_t host_cpus(uint32_t *cpus, uint32_t cap);
+/* Confine process `pid` (0: ours) and what it starts from now on to these cpus. False: the system does not
+ * let us, nothing has changed. */
+bool host_bind(pid_t pid, const uint32_t *cpus, uint32_t n);
 /* Distinct physical cores among them. */
 uint32_t host_cores(void);
 uint32_t host_gpus(

@@ -137,6 +137,16 @@ uint32_t host_cpus(uint32_t *cpus, uint32_t cap)
 	return n;
 }
 
+bool host_bind(pid_t pid, const uint32_t *cpus, uint32_t n)
+{
+	unsigned char mask[MASK_BYTES] = {0};
+
+	for (uint32_t i = 0; i < n; i++)
+		if (cpus[i] < CPUS)
+			mask[cpus[i] / 8] |= (unsigned char)(1u << cpus[i] % 8);
+	return syscall(SYS_sched_setaffinity, pid, sizeof mask, mask) == 0;
+}
+
 uint32_t host_cores(void)
 {
 	return place()->cores;

@@ -58,6 +58,24 @@ static void test_cpus_are_the_masks(void **state)
 	assert_int_equal(host_cpus(NULL, 0), 0);
 }
 
+static void test_bind_confines_and_the_cpus_stay_known(void **state)
+{
+	uint32_t cpus[CPU_SETSIZE], n = host_cpus(cpus, CPU_SETSIZE), again[CPU_SETSIZE];
+	cpu_set_t seen, want;
+
+	(void)state;
+	CPU_ZERO(&want);
+	CPU_SET(cpus[n - 1], &want);
+	assert_true(host_bind(0, &cpus[n - 1], 1));
+	sched_getaffinity(0, sizeof seen, &seen);
+	assert_true(CPU_EQUAL(&seen, &want));
+	assert_false(host_bind(0, NULL, 0));
+	assert_int_equal(host_cpus(again, CPU_SETSIZE), n);
+	assert_true(host_bind(0, cpus, n));
+	sched_getaffinity(0, sizeof seen, &seen);
+	assert_int_equal(CPU_COUNT(&seen), n);
+}
+
 static void test_gpus(void **state)
 {
 	static const struct {
@@ -243,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_clocks_and_name),
 	    cmocka_unit_test(test_cpus_are_the_masks),
+	    cmocka_unit_test(test_bind_confines_and_the_cpus_stay_known),
 	    cmocka_unit_test(test_gpus),
 	    cmocka_unit_test(test_memory),
 	    cmocka_unit_test(test_signals),

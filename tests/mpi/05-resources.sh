@@ -49,6 +49,27 @@ is "stdin is empty" "$(cat stdin)" /dev/null
 is "no descriptor of ours leaks" "$(awk '{ print $9 }' fds | grep -c '^[0-9]')" 5
 like "a cpu mask is set" "$(cat mask)" "[0-9]"
 
+# Each of two workers has half of the node; units too brief for masks of their own have their worker's.
+cat >brief.yaml <<'EOF'
+study: brief
+seed: 1
+metric: none
+phases:
+  a:
+    command: sh -c 'grep Cpus_allowed_list /proc/self/status >mask.$RANKSWEEP_UNIT'
+    params: {x: "range(0, 200, 1)"}
+    search: grid
+EOF
+if [ "$cores" -ge 2 ]; then
+    exits "many brief units on two workers" 0 timeout 60 "$rs" run brief.yaml --ranks 3 --progress none
+    is "stay on their worker's cpus" "$(for r in 1 2; do
+        sql brief.db "select unit from units where rank=$r order by unit desc limit 50" | sed 's/^/mask./' | xargs cat | sort -u | wc -l
+    done | tr '\n' ' ')" "1 1 "
+    is "which differ" "$(cat mask.* | sort -u | wc -l)" 2
+else
+    skip "brief units on two workers" "one cpu"
+fi
+
 cat >keep.yaml <<'EOF'
 study: keep
 seed: 1
