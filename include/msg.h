@@ -11,7 +11,7 @@
  *     <------------------------ WELCOME    where we work, how much I may run at once
  *     <-------------------------- PHASE *  what all units of a phase share
  *     <------------------------- ASSIGN    one attempt: lease, command line
- *     STARTED ---------------------->
+ *     STARTED ---------------------->      only of those that do not end at once
  *     METRIC, OUTPUT * ------------->      as they come
  *     FINISHED --------------------->
  *     <----------------- CANCEL, RECALL    RECALL of what has not started is answered by RECALLED
@@ -30,7 +30,7 @@
 
 enum {
 	MSG_MAGIC = 0x31575352, /* "RSW1" */
-	MSG_VERSION = 1,
+	MSG_VERSION = 2,
 	MSG_FRAME_MAX = 2 * 1024 * 1024, /* bytes of a frame, header included */
 	MSG_TAIL_MAX = 4096,             /* bytes of stderr that travel with FINISHED */
 	MSG_HOST_MAX = 256,
@@ -120,6 +120,7 @@ struct msg_finished {
 	int32_t exit_code, signal;
 	bool requeue;
 	int32_t spawn_errno;             /* reason spawn */
+	uint32_t pid;                    /* 0: no program ran */
 	int64_t started_ms, finished_ms; /* epoch */
 	double user_seconds, system_seconds;
 	uint64_t max_rss_kb;

@@ -102,6 +102,7 @@ struct store_attempt_end {
 	uint32_t unit, attempt;
 	const char *state, *reason;      /* done | failed | lost | requeue, and the reason */
 	int32_t exit_code, signal;       /* -1, 0: NULL */
+	uint32_t pid;                    /* 0: leave it as it is */
 	int64_t started_ms, finished_ms; /* 0: leave as it is */
 	double user_seconds, system_seconds;
 	uint64_t max_rss_kb;

@@ -91,7 +91,8 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	X(ATTEMPT_END, "record the end of an attempt",                                                       \
 	  "UPDATE attempt SET state = ?3, reason = ?4, exit_code = ?5, signal = ?6, "                        \
 	  "started_ms = ifnull(?7, started_ms), finished_ms = ifnull(?8, finished_ms), user_seconds = ?9, "  \
-	  "system_seconds = ?10, max_rss_kb = ?11 WHERE unit = ?1 AND attempt = ?2")                         \
+	  "system_seconds = ?10, max_rss_kb = ?11, pid = ifnull(?12, pid) "                                  \
+	  "WHERE unit = ?1 AND attempt = ?2")                                                                \
 	X(ATTEMPT_TAIL, "record the end of an attempt", "UPDATE attempt_text SET tail = ?2 WHERE id = ?1")   \
 	X(METRIC_PUT, "record a metric", "INSERT INTO metric VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")            \
 	X(NAME_FIND, "find a metric's name", "SELECT id FROM metric_name WHERE name = ?1")                   \

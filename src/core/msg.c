@@ -389,6 +389,7 @@ static void put_finished(struct bytes *b, const struct msg *m)
 	put_i32(b, e->signal);
 	put_bool(b, e->requeue);
 	put_i32(b, e->spawn_errno);
+	bytes_put_u32(b, e->pid);
 	put_i64(b, e->started_ms);
 	put_i64(b, e->finished_ms);
 	bytes_put_f64(b, e->user_seconds);
@@ -412,6 +413,7 @@ static void get_finished(struct reader *r, struct arena *a, struct msg *m)
 	e->signal = get_i32(r);
 	e->requeue = get_bool(r);
 	e->spawn_errno = get_i32(r);
+	e->pid = reader_u32(r);
 	e->started_ms = get_i64(r);
 	e->finished_ms = get_i64(r);
 	e->user_seconds = reader_f64(r);

@@ -149,6 +149,7 @@ static int put_end(struct ledger *g, const struct record *r, struct fault *f)
 	                                .finished_ms = g->now_ms};
 
 	if (m) {
+		row.pid = m->pid;
 		row.started_ms = m->started_ms;
 		row.finished_ms = m->finished_ms;
 		row.user_seconds = m->user_seconds;

@@ -63,6 +63,7 @@ struct live {
 	struct phase_spec *phase;
 	uint32_t unit, lease, attempt;
 	uint32_t pid;
+	bool untold; /* it has started, and rank 0 does not know yet */
 	struct stream out, err, metric;
 	struct metric_summary objective;
 	int64_t started_ms;                     /* epoch */
@@ -425,6 +426,7 @@ static struct live *new_live(struct worker *w)
 	l->stopped_for = REASON_NONE;
 	l->ncpus = l->ngpus = 0;
 	l->pid = 0;
+	l->untold = false;
 	l->next = w->live;
 	w->live = l;
 	w->nlive++;
@@ -476,6 +478,7 @@ static void finish(struct live *l, enum reason reason, const struct child_event 
 	r->signal = e ? e->signal : 0;
 	r->requeue = reason == REASON_REQUEUE;
 	r->spawn_errno = error;
+	r->pid = l->pid;
 	r->started_ms = l->started_ms;
 	r->finished_ms = host_epoch_ms();
 	w->recent_ms += ((double)(r->finished_ms - r->started_ms) - w->recent_ms) * 0.1;
@@ -936,7 +939,6 @@ static struct live *find_live(struct worker *w, uint32_t lease)
 static void on_child(struct worker *w, const struct child_event *e)
 {
 	struct live *l = find_live(w, e->id);
-	struct msg m = {.kind = MSG_STARTED};
 	char text[256];
 
 	if (!l)
@@ -944,11 +946,7 @@ static void on_child(struct worker *w, const struct child_event *e)
 	switch (e->kind) {
 	case CHILD_STARTED:
 		l->pid = (uint32_t)e->pid;
-		m.u.started.unit = l->unit;
-		m.u.started.lease = l->lease;
-		m.u.started.pid = l->pid;
-		m.u.started.at_ms = l->started_ms;
-		say(w, &m, false);
+		l->untold = true;
 		break;
 	case CHILD_SPAWN_FAILED:
 		snprintf(text, sizeof text, "ranksweep: cannot start the program (%s): %s", e->stage,
@@ -960,6 +958,22 @@ static void on_child(struct worker *w, const struct child_event *e)
 		start_queued(w);
 		finish(l, judge(l, e), e, 0);
 		break;
+	}
+}
+
+/* Of a unit that starts and ends between two looks its FINISHED says all. */
+static void tell_started(struct worker *w)
+{
+	for (struct live *l = w->live; l; l = l->next) {
+		struct msg m = {.kind = MSG_STARTED,
+		                .u.started = {.unit = l->unit,
+		                              .lease = l->lease,
+		                              .pid = l->pid,
+		                              .at_ms = l->started_ms}};
+
+		if (l->untold)
+			say(w, &m, false);
+		l->untold = false;
 	}
 }
 
@@ -988,6 +1002,7 @@ int worker_step(struct worker *w, const struct pollfd *fds, uint32_t n, int64_t 
 			on_child(w, &e);
 	if (r < 0)
 		return fault_context(f, "rank %u", w->rank);
+	tell_started(w);
 	run_timers(w);
 	start_queued(w);
 	if (w->broken.code) {

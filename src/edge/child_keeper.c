@@ -48,6 +48,7 @@ enum {
 	LINGER_MS = 250,
 	ORPHANED_GRACE_MS = 1000, /* between TERM and KILL when the rank is dead */
 	ROUND_MS = 10,
+	TELL_MS = 10, /* a start is reported so late, or with the end: a short trainer wakes the rank once */
 	OOM_ADJUST = 500,
 	NO_DEADLINE = -1
 };
@@ -57,6 +58,7 @@ struct job {
 	pid_t pid; /* also its session and group */
 	uint64_t start_ticks;
 	int64_t memory_bytes, deadline_ms; /* NO_DEADLINE */
+	int64_t tell_ms;                   /* when to report that it has started; NO_DEADLINE: done */
 	bool ended;                        /* the leader was waited for; `event` tells how */
 	bool stopping, killing;
 	bool leader_killed; /* SIGKILL was sent by us while the leader lived */
@@ -182,7 +184,6 @@ static void started(struct loop *k, const struct child_request *r, const struct 
                     uint64_t ticks, pid_t pid)
 {
 	struct job *j;
-	struct child_event e = {.kind = CHILD_STARTED, .id = r->id, .pid = pid};
 
 	k->jobs = grown(k->jobs, k->njobs, &k->cap_jobs, sizeof *k->jobs);
 	j = &k->jobs[k->njobs++];
@@ -190,9 +191,18 @@ static void started(struct loop *k, const struct child_request *r, const struct 
 	                  .pid = pid,
 	                  .start_ticks = ticks,
 	                  .memory_bytes = o->memory_bytes,
-	                  .deadline_ms = NO_DEADLINE};
+	                  .deadline_ms = NO_DEADLINE,
+	                  .tell_ms = now_ms() + TELL_MS};
 	mark(j, o->envp);
-	report(k, &e);
+}
+
+static void tell_started(struct loop *k, struct job *j)
+{
+	struct child_event e = {.kind = CHILD_STARTED, .id = j->id, .pid = j->pid};
+
+	if (j->tell_ms != NO_DEADLINE)
+		report(k, &e);
+	j->tell_ms = NO_DEADLINE;
 }
 
 static void spawn_failed(struct loop *k, uint32_t id, int error, const char *stage)
@@ -432,6 +442,8 @@ static void expire(struct loop *k)
 	for (size_t i = 0; i < k->njobs; i++) {
 		struct job *j = &k->jobs[i];
 
+		if (j->tell_ms <= now)
+			tell_started(k, j);
 		if (j->deadline_ms == NO_DEADLINE || j->deadline_ms > now || j->killing)
 			continue;
 		j->killing = true;
@@ -551,6 +563,7 @@ static void settle(struct loop *k)
 		struct job *j = &k->jobs[i];
 
 		if (j->ended && !j->left) {
+			tell_started(k, j);
 			report(k, &j->event);
 			continue;
 		}
@@ -563,6 +576,11 @@ static void settle(struct loop *k)
 
 /* ---- the loop ----------------------------------------------------------------------------------------- */
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a == NO_DEADLINE || (b != NO_DEADLINE && b < a) ? b : a;
+}
+
 /* Milliseconds to the next deadline or kill round; -1 none. */
 static int64_t time_to_sleep(const struct loop *k)
 {
@@ -573,9 +591,9 @@ static int64_t time_to_sleep(const struct loop *k)
 	for (size_t i = 0; i < k->njobs; i++) {
 		const struct job *j = &k->jobs[i];
 
-		if (!j->killing && j->deadline_ms != NO_DEADLINE &&
-		    (first == NO_DEADLINE || j->deadline_ms < first))
-			first = j->deadline_ms;
+		first = earlier(first, j->tell_ms);
+		if (!j->killing)
+			first = earlier(first, j->deadline_ms);
 	}
 	if (first == NO_DEADLINE)
 		return -1;

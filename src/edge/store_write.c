@@ -365,6 +365,7 @@ int store_end_attempt(struct store *s, const struct store_attempt_end *e, struct
 	query_put_real_or_null(&q, e->user_seconds);
 	query_put_real_or_null(&q, e->system_seconds);
 	query_put_int(&q, (int64_t)e->max_rss_kb);
+	put_int_unless(&q, e->pid, 0);
 	if (update(&q, "the attempt of unit", e->unit, f) != 0)
 		return -1;
 	return e->tail_bytes ? put_tail(s, e, f) : 0;

@@ -65,6 +65,7 @@ if [ "$cores" -ge 2 ]; then
     is "stay on their worker's cpus" "$(for r in 1 2; do
         sql brief.db "select unit from units where rank=$r order by unit desc limit 50" | sed 's/^/mask./' | xargs cat | sort -u | wc -l
     done | tr '\n' ' ')" "1 1 "
+    is "each with its pid and its times" "$(sql brief.db "select count(*), count(pid), sum(started <= finished) from attempts")" "200|200|200"
     is "which differ" "$(cat mask.* | sort -u | wc -l)" 2
 else
     skip "brief units on two workers" "one cpu"

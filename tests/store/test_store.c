@@ -182,8 +182,8 @@ static void put_small_run(struct fixture *x, struct store *s)
 	                                             {1, 2, 2, 1, "./dbn pre", 3000},
 	                                             {2, 1, 1, 1, "x", 9000}};
 	const struct store_attempt_end ends[] = {
-	    {1, 1, "failed", "signal", -1, 9, 1500, 2000, 0.5, 0.25, 1024, "oops\n", 5},
-	    {1, 2, "done", "", 0, 0, 0, 4500, 1, 2, 3, NULL, 0},
+	    {1, 1, "failed", "signal", -1, 9, 4141, 1500, 2000, 0.5, 0.25, 1024, "oops\n", 5},
+	    {1, 2, "done", "", 0, 0, 0, 0, 4500, 1, 2, 3, NULL, 0},
 	};
 	uint64_t run = 0;
 
@@ -250,7 +250,7 @@ static const struct {
      "1|1|valid|1|nan\n1|1|valid|-|-inf\n1|2|loss\"'é|0.5|1e-300"},
     {"SELECT unit, attempt, state, reason, exit_code, signal, host, rank, pid, command, started, finished, "
      "user_seconds, system_seconds, max_rss_kb, tail FROM attempts ORDER BY unit, attempt",
-     "1|1|failed|signal|-|9|node1|1|-|./dbn pre --name 'é'|1.5|2|0.5|0.25|1024|oops\n\n"
+     "1|1|failed|signal|-|9|node1|1|4141|./dbn pre --name 'é'|1.5|2|0.5|0.25|1024|oops\n\n"
      "1|2|done|-|0|-|node2|2|4242|./dbn pre|3.25|4.5|1|2|3|-"},
     {"SELECT parent, child FROM edges ORDER BY parent, child", "1|3\n1|5\n2|4\n2|6\n3|7\n4|7"},
     {"SELECT phase, outer_fold, trial, value, for_trial FROM picks", "finetune|-1|2|0.25|4"},

@@ -201,6 +201,7 @@ static void any_finished(struct rng *g, struct arena *a, struct msg *m)
 	e->signal = (int32_t)any_u32(g);
 	e->requeue = any_bool(g);
 	e->spawn_errno = (int32_t)any_u32(g);
+	e->pid = any_u32(g);
 	e->started_ms = (int64_t)rng_next(g);
 	e->finished_ms = (int64_t)rng_next(g);
 	e->user_seconds = any_f64(g);
@@ -394,6 +395,7 @@ static void same_finished(const struct msg *m, const struct msg *n)
 	SAME(x->signal, y->signal);
 	SAME(x->requeue, y->requeue);
 	SAME(x->spawn_errno, y->spawn_errno);
+	SAME(x->pid, y->pid);
 	SAME(x->started_ms, y->started_ms);
 	SAME(x->finished_ms, y->finished_ms);
 	same_f64(x->user_seconds, y->user_seconds);
@@ -775,8 +777,8 @@ static void format_is_that_of_this_version(void **state)
 		any_msg(&g, &a, &m, (enum msg_kind)kind);
 		msg_encode(&frame, &m);
 	}
-	assert_int_equal(MSG_VERSION, 1);
-	assert_int_equal(rng_hash(0, frame.data, frame.len), 0x5704f37e7f440cc8);
+	assert_int_equal(MSG_VERSION, 2);
+	assert_int_equal(rng_hash(0, frame.data, frame.len), 0xc534db530bba4f4d);
 	bytes_finish(&frame);
 	arena_finish(&a);
 }
