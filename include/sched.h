@@ -150,8 +150,8 @@ struct actions {
 struct sched;
 struct sched_options {
 	uint32_t prefetch_per_slot; /* units held beyond a worker's running ones, for each cpu of it */
-	/* The same while attempts take less than short_ms on the (recent) average, so that a round trip and a
-	 * shared commit are hidden behind them; 0: no difference. */
+	/* As many more as take short_ms together (by the recent average), at most prefetch_short, so that a
+	 * round trip and a shared commit are hidden behind them; 0: no difference. */
 	uint32_t prefetch_short;
 	int64_t short_ms;
 	int64_t backoff_ms; /* first retry waits so long, doubling up to 32 times; default 1000 when 0 */

@@ -101,9 +101,11 @@ static void list_append(struct sched *s, uint32_t worker, uint32_t need, enum li
 
 static uint64_t held_max(const struct sched *s, const struct worker *w)
 {
-	bool brief = s->recent_seconds * 1000 < (double)s->options.short_ms;
+	const struct sched_options *o = &s->options;
+	double fit = (double)o->short_ms / (s->recent_seconds * 1000 + 0.1);
+	uint32_t n = fit < o->prefetch_short ? (uint32_t)fit : o->prefetch_short;
 
-	return (uint64_t)(brief ? s->options.prefetch_short : s->options.prefetch_per_slot) * w->cpus;
+	return (uint64_t)(n > o->prefetch_per_slot ? n : o->prefetch_per_slot) * w->cpus;
 }
 
 /* Put the worker where its room now says. used: it was just given something, others come first next time. */

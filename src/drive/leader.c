@@ -25,8 +25,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COMMIT_DELAY_MS = 3, PREFETCH_SHORT = 8, SHORT_MS = 10 };
-enum { TURN_FRAMES = 512, TURN_PROPOSALS = 2000, TOUCH_MS = 15000, LAST_TAIL = 1024, STOP_MARGIN_MS = 15000 };
+enum { COMMIT_DELAY_MS = 8, PREFETCH_SHORT = 32, SHORT_MS = 30 };
+enum { TURN_FRAMES = 512, TURN_PROPOSALS = 250, TOUCH_MS = 15000, LAST_TAIL = 1024, STOP_MARGIN_MS = 15000 };
 
 struct outbox {
 	struct bytes frame; /* being filled */

@@ -115,13 +115,16 @@ static void tick(struct run *r, int64_t ms)
 	send(r, &(struct event){.kind = EVENT_TICK});
 }
 
+static void start_with(struct run *r, const struct sched_options *o)
+{
+	r->study = gen_seal(r->gen);
+	r->sched = sched_new(&r->arena, r->study, o);
+	tick(r, 0);
+}
+
 static void start(struct run *r, uint32_t prefetch)
 {
-	struct sched_options o = {.prefetch_per_slot = prefetch};
-
-	r->study = gen_seal(r->gen);
-	r->sched = sched_new(&r->arena, r->study, &o);
-	tick(r, 0);
+	start_with(r, &(struct sched_options){.prefetch_per_slot = prefetch});
 }
 
 static void up(struct run *r, uint32_t worker, uint32_t cpus)
@@ -830,6 +833,44 @@ static void held_units_are_recalled_for_idle_workers(void **state)
 	run_finish(r);
 }
 
+static uint32_t live(struct run *r)
+{
+	uint32_t n = 0;
+
+	for (uint32_t u = 1; u <= sched_unit_count(r->sched); u++) {
+		struct unit_view v;
+
+		sched_unit(r->sched, u, &v);
+		n += v.live;
+	}
+	return n;
+}
+
+static void brief_units_are_held_in_numbers(void **state)
+{
+	static const struct {
+		int64_t ms; /* of a unit */
+		uint32_t held;
+	} rows[] = {{100, 1}, {5, 6}, {1, 8}, {100, 1}};
+	struct run *r = run_new();
+	uint32_t unit = 1;
+
+	(void)state;
+	gen_phase(r->gen, "a");
+	gen_random(r->gen, 300);
+	start_with(r, &(struct sched_options){.prefetch_per_slot = 1, .prefetch_short = 8, .short_ms = 33});
+	up(r, 0, 1);
+	assert_int_equal(live(r), 1 + 1);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		for (int k = 0; k < 60; k++) {
+			r->now_ms += rows[i].ms;
+			done(r, unit++, 1);
+		}
+		assert_int_equal(live(r), 1 + rows[i].held);
+	}
+	run_finish(r);
+}
+
 static void a_recall_that_crosses_a_start_is_void(void **state)
 {
 	struct run *r = run_new();
@@ -1150,6 +1191,7 @@ int main(void)
 	    cmocka_unit_test(gpus_and_memory_are_capacity),
 	    cmocka_unit_test(a_unit_too_large_for_all_is_named),
 	    cmocka_unit_test(held_units_are_recalled_for_idle_workers),
+	    cmocka_unit_test(brief_units_are_held_in_numbers),
 	    cmocka_unit_test(a_recall_that_crosses_a_start_is_void),
 	    cmocka_unit_test(the_worker_is_right_about_what_it_started),
 	    cmocka_unit_test(stale_and_wild_messages_change_nothing),
