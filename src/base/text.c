@@ -12,7 +12,19 @@
 
 size_t text_int(char buf[TEXT_NUMBER], int64_t v)
 {
-	return (size_t)snprintf(buf, TEXT_NUMBER, "%lld", (long long)v);
+	char digits[TEXT_NUMBER];
+	uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	size_t n = 0, len = 0;
+
+	do
+		digits[n++] = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (v < 0)
+		buf[len++] = '-';
+	while (n)
+		buf[len++] = digits[--n];
+	buf[len] = '\0';
+	return len;
 }
 
 size_t text_double(char buf[TEXT_NUMBER], double v)

@@ -62,6 +62,7 @@ struct leader {
 	struct fault verdict;
 	struct spawn_failure failures[64];
 	uint32_t nfailures;
+	struct actions acts; /* of one step, its memory used again by the next of the same turn */
 	uint32_t last_failed_unit;
 	char last_tail[LAST_TAIL + 1];
 };
@@ -222,11 +223,11 @@ static int act_all(struct leader *l, const struct actions *acts, struct fault *f
 /* One event through the scheduler. Command lines that could not be made come back as failed attempts. */
 static int step(struct leader *l, struct event *e, struct fault *f)
 {
-	struct actions acts = {.scratch = &l->scratch};
-
 	e->now_ms = l->now_ms;
-	sched_step(l->sched, e, &acts);
-	if (act_all(l, &acts, f))
+	l->acts.scratch = &l->scratch;
+	l->acts.count = 0;
+	sched_step(l->sched, e, &l->acts);
+	if (act_all(l, &l->acts, f))
 		return -1;
 	while (l->nfailures) {
 		struct spawn_failure b = l->failures[--l->nfailures];
@@ -576,6 +577,7 @@ static int turn(struct leader *l, struct fault *f)
 	int64_t next;
 
 	arena_reset(&l->scratch);
+	l->acts = (struct actions){0};
 	next = progress_show(&l->progress, l->c.study, l->sched, l->slots, l->now_ms, false);
 	if (wait_for_something(l, &fds, &nfds, next, f))
 		return -1;

@@ -80,7 +80,8 @@ static int put_trial(struct ledger *g, const struct record *r, struct fault *f)
 	row.own = own.data ? own.data : (const void *)"";
 	row.own_bytes = own.len;
 	row.own_json = command_params_json(g->scratch, g->study, p, &scope, true);
-	row.params_json = command_params_json(g->scratch, g->study, p, &scope, false);
+	row.params_json =
+	    r->nparents ? command_params_json(g->scratch, g->study, p, &scope, false) : row.own_json;
 	row.first_unit = t.first_unit;
 	row.nunits = t.nunits;
 	row.first_fold = u.fold;

@@ -46,7 +46,7 @@ struct queued { /* an ASSIGN that has not started */
 struct phase_spec {
 	struct arena arena;
 	struct msg_phase p;
-	const char **env; /* the trainers' base environment with the phase's own, no RANKSWEEP_ names */
+	const char **env; /* what the environments of all its attempts have in common */
 	uint32_t nenv;
 	struct regex **captures;
 };
@@ -519,54 +519,65 @@ static bool has_name(const char *const *env, uint32_t n, const char *name)
 
 static const char *set(struct arena *a, const char *name, const char *value)
 {
-	return arena_printf(a, "%s=%s", name, value);
+	size_t n = strlen(name), m = strlen(value);
+	char *p = arena_alloc(a, n + m + 2);
+
+	memcpy(p, name, n);
+	p[n] = '=';
+	memcpy(p + n + 1, value, m);
+	return p;
+}
+
+static const char *set_int(struct arena *a, const char *name, int64_t value)
+{
+	char buf[TEXT_NUMBER];
+
+	text_int(buf, value);
+	return set(a, name, buf);
+}
+
+static const char *gpu_list(struct worker *w, const struct live *l)
+{
+	const char *list = "";
+
+	for (uint32_t i = 0; i < l->ngpus; i++)
+		list = arena_printf(&w->scratch, "%s%s%s", list, i ? "," : "", w->gpu_names[l->gpus[i]]);
+	return list;
+}
+
+static int64_t unit_deadline(const struct worker *w, const struct live *l)
+{
+	int64_t timeout = l->phase->p.limits.timeout_ms, own = l->started_ms + timeout;
+
+	return timeout && (!w->deadline_ms || own < w->deadline_ms) ? own : w->deadline_ms;
 }
 
 /* Environment of one attempt: what the phase has, then what is its own. */
 static const char **unit_env(struct worker *w, const struct live *l, const struct msg_assign *as, bool resume)
 {
-	static const char *const threads[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
-	                                      "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"};
 	struct arena *a = &w->scratch;
 	const struct phase_spec *ph = l->phase;
-	const char **env = arena_array(a, ph->nenv + 32, sizeof *env);
+	const char **env = arena_array(a, ph->nenv + 16, sizeof *env);
 	uint32_t n = ph->nenv;
-	int64_t deadline = w->deadline_ms;
+	int64_t deadline = unit_deadline(w, l);
 
 	memcpy(env, ph->env, n * sizeof *env);
-#define ADD(name, ...) env[n++] = arena_printf(a, "RANKSWEEP_" name "=" __VA_ARGS__)
-	ADD("STUDY", "%s", w->study);
-	ADD("PHASE", "%s", ph->p.name);
-	ADD("TRIAL", "%u", as->trial);
-	ADD("UNIT", "%u", as->unit);
-	ADD("ATTEMPT", "%u", as->attempt);
-	ADD("FOLD", "%d", as->fold);
-	ADD("FOLDS", "%u", as->folds);
-	ADD("OUTER_FOLD", "%d", as->outer_fold);
-	ADD("OUTER_FOLDS", "%u", as->outer_folds);
-	ADD("SEED", "%llu", (unsigned long long)as->seed);
-	ADD("PARAMS", "%s", as->params);
-	ADD("RESUME", "%d", resume);
-	ADD("METRIC_FD", "%d", CHILD_METRIC_FD);
+	env[n++] = set_int(a, "RANKSWEEP_TRIAL", as->trial);
+	env[n++] = set_int(a, "RANKSWEEP_UNIT", as->unit);
+	env[n++] = set_int(a, "RANKSWEEP_ATTEMPT", as->attempt);
+	env[n++] = set_int(a, "RANKSWEEP_FOLD", as->fold);
+	env[n++] = set_int(a, "RANKSWEEP_FOLDS", as->folds);
+	env[n++] = set_int(a, "RANKSWEEP_OUTER_FOLD", as->outer_fold);
+	env[n++] = set_int(a, "RANKSWEEP_OUTER_FOLDS", as->outer_folds);
+	env[n++] = arena_printf(a, "RANKSWEEP_SEED=%llu", (unsigned long long)as->seed);
+	env[n++] = set(a, "RANKSWEEP_PARAMS", as->params);
+	env[n++] = set_int(a, "RANKSWEEP_RESUME", resume);
 	if (as->dir[0])
-		ADD("DIR", "%s", as->dir);
-	if (ph->p.limits.timeout_ms && (!deadline || l->started_ms + ph->p.limits.timeout_ms < deadline))
-		deadline = l->started_ms + ph->p.limits.timeout_ms;
+		env[n++] = set(a, "RANKSWEEP_DIR", as->dir);
 	if (deadline)
-		ADD("DEADLINE", "%lld", (long long)(deadline / 1000));
-#undef ADD
-	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
-		if (!has_name(ph->env, ph->nenv, threads[i]))
-			env[n++] = arena_printf(a, "%s=%u", threads[i], ph->p.limits.cpus);
-	if (!has_name(ph->env, ph->nenv, "PYTHONUNBUFFERED"))
-		env[n++] = "PYTHONUNBUFFERED=1";
-	if (w->ngpus) {
-		const char *list = "";
-
-		for (uint32_t i = 0; i < l->ngpus; i++)
-			list = arena_printf(a, "%s%s%s", list, i ? "," : "", w->gpu_names[l->gpus[i]]);
-		env[n++] = set(a, "CUDA_VISIBLE_DEVICES", list);
-	}
+		env[n++] = set_int(a, "RANKSWEEP_DEADLINE", deadline / 1000);
+	if (w->ngpus)
+		env[n++] = set(a, "CUDA_VISIBLE_DEVICES", gpu_list(w, l));
 	env[n] = NULL;
 	return env;
 }
@@ -700,7 +711,6 @@ static int on_welcome(struct worker *w, const struct msg_welcome *m, struct faul
 /* base environment + the phase's variables, the later of equal names winning */
 static void merge_env(struct worker *w, struct phase_spec *s)
 {
-	s->env = arena_array(&s->arena, w->nbase_env + s->p.nenv + 1, sizeof *s->env);
 	for (uint32_t i = 0; i < w->nbase_env; i++) {
 		bool replaced = false;
 
@@ -715,6 +725,26 @@ static void merge_env(struct worker *w, struct phase_spec *s)
 	}
 	for (uint32_t j = 0; j < s->p.nenv; j++)
 		s->env[s->nenv++] = set(&s->arena, s->p.env[j].name, s->p.env[j].value);
+}
+
+/* What all attempts of the phase have in common. */
+static void phase_env(struct worker *w, struct phase_spec *s)
+{
+	static const char *const threads[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+	                                      "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"};
+	uint32_t given;
+
+	s->env = arena_array(&s->arena, w->nbase_env + s->p.nenv + 16, sizeof *s->env);
+	merge_env(w, s);
+	given = s->nenv;
+	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
+		if (!has_name(s->env, given, threads[i]))
+			s->env[s->nenv++] = set_int(&s->arena, threads[i], s->p.limits.cpus);
+	if (!has_name(s->env, given, "PYTHONUNBUFFERED"))
+		s->env[s->nenv++] = "PYTHONUNBUFFERED=1";
+	s->env[s->nenv++] = set(&s->arena, "RANKSWEEP_STUDY", w->study);
+	s->env[s->nenv++] = set(&s->arena, "RANKSWEEP_PHASE", s->p.name);
+	s->env[s->nenv++] = set_int(&s->arena, "RANKSWEEP_METRIC_FD", CHILD_METRIC_FD);
 }
 
 static int on_phase(struct worker *w, const struct msg *m, struct fault *f)
@@ -737,7 +767,7 @@ static int on_phase(struct worker *w, const struct msg *m, struct fault *f)
 		return fault_set(f, FAULT_BUG, "phase %s does not fit a message", m->u.phase.name);
 	}
 	s->p = own.u.phase;
-	merge_env(w, s);
+	phase_env(w, s);
 	s->captures = arena_array(&s->arena, s->p.ncaptures + 1, sizeof(struct regex *));
 	for (uint32_t i = 0; i < s->p.ncaptures; i++)
 		if (!(s->captures[i] = regex_open(s->p.captures[i].pattern, f)))
@@ -965,11 +995,9 @@ static void on_child(struct worker *w, const struct child_event *e)
 static void tell_started(struct worker *w)
 {
 	for (struct live *l = w->live; l; l = l->next) {
-		struct msg m = {.kind = MSG_STARTED,
-		                .u.started = {.unit = l->unit,
-		                              .lease = l->lease,
-		                              .pid = l->pid,
-		                              .at_ms = l->started_ms}};
+		struct msg m = {
+		    .kind = MSG_STARTED,
+		    .u.started = {.unit = l->unit, .lease = l->lease, .pid = l->pid, .at_ms = l->started_ms}};
 
 		if (l->untold)
 			say(w, &m, false);

@@ -6,7 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -54,6 +54,19 @@ static void test_numbers_read_back_equal(void **state)
 			continue;
 		assert_true(text_parse_double(buf, text_double(buf, v), &back));
 		assert_true(memcmp(&v, &back, sizeof v) == 0);
+	}
+}
+
+static void test_whole_numbers(void **state)
+{
+	static const int64_t rows[] = {0, 1, -1, 10, -10, 99, INT64_MAX, INT64_MIN};
+	char buf[TEXT_NUMBER], want[TEXT_NUMBER];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		snprintf(want, sizeof want, "%lld", (long long)rows[i]);
+		assert_int_equal(text_int(buf, rows[i]), strlen(want));
+		assert_string_equal(buf, want);
 	}
 }
 
@@ -217,10 +230,16 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_shortest_numbers), cmocka_unit_test(test_numbers_read_back_equal),
-	    cmocka_unit_test(test_parse_numbers),    cmocka_unit_test(test_durations),
-	    cmocka_unit_test(test_duration_texts),   cmocka_unit_test(test_sizes),
-	    cmocka_unit_test(test_nearest),          cmocka_unit_test(test_json),
+	    cmocka_unit_test(test_shortest_numbers),
+	    cmocka_unit_test(test_numbers_read_back_equal),
+
+	    cmocka_unit_test(test_whole_numbers),
+	    cmocka_unit_test(test_parse_numbers),
+	    cmocka_unit_test(test_durations),
+	    cmocka_unit_test(test_duration_texts),
+	    cmocka_unit_test(test_sizes),
+	    cmocka_unit_test(test_nearest),
+	    cmocka_unit_test(test_json),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
