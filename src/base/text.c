@@ -27,14 +27,70 @@ size_t text_int(char buf[TEXT_NUMBER], int64_t v)
 	return len;
 }
 
+/* A fraction from a thousandth up, as most parameters and results are, without a dozen tries of printf and
+ * strtod. v = m / 2^s; in units of 10^-k, with 17 digits before the point, that is m * 10^k / 2^s, exactly,
+ * in 128 bits. The nearest multiples of 100, of 10 and of 1 of these units are v in 15, 16 and 17 digits, and
+ * what is within half a unit of m reads back as v. (Just below a power of two the doubles are denser; but
+ * those powers that are fractions and come here have ten digits at most.) */
+__extension__ typedef unsigned __int128 uint128;
+
+static size_t put_fixed(char *buf, uint64_t n, int places)
+{
+	uint64_t unit = 1;
+	size_t len;
+
+	for (; n % 10 == 0; places--)
+		n /= 10;
+	for (int i = 0; i < places; i++)
+		unit *= 10;
+	len = text_int(buf, (int64_t)(n / unit));
+	buf[len++] = '.';
+	for (n %= unit; unit > 1; n %= unit) {
+		unit /= 10;
+		buf[len++] = (char)('0' + n / unit);
+	}
+	buf[len] = '\0';
+	return len;
+}
+
+/* 0: not such a number. */
+static size_t put_fraction(char *buf, double v)
+{
+	int exponent, s, k = 1;
+	uint64_t m = (uint64_t)ldexp(frexp(v, &exponent), 53), ten = 10; /* 10^k */
+	uint128 exact;
+
+	if (v < 1e-3 || v >= 1e15)
+		return 0;
+	for (s = 53 - exponent; (uint128)m * ten >> s < 10000000000000000; k++)
+		ten *= 10;
+	exact = m * (uint128)ten;
+	for (uint64_t unit = 100;; unit /= 10) {
+		uint64_t n = (uint64_t)(exact >> s) / unit * unit;
+		uint128 whole = (uint128)unit << s, rest = exact - ((uint128)n << s);
+
+		if (rest * 2 > whole || (rest * 2 == whole && n / unit % 2)) {
+			n += unit;
+			rest = whole - rest;
+		}
+		if (unit == 1 || rest * 2 < ten)
+			return put_fixed(buf, n, k);
+	}
+}
+
 size_t text_double(char buf[TEXT_NUMBER], double v)
 {
+	size_t len;
+
 	if (isnan(v))
 		return (size_t)snprintf(buf, TEXT_NUMBER, "nan");
 	if (isinf(v))
 		return (size_t)snprintf(buf, TEXT_NUMBER, v > 0 ? "inf" : "-inf");
 	if (fabs(v) < 1e15 && v == floor(v) && !(v == 0 && signbit(v)))
 		return text_int(buf, (int64_t)v);
+	buf[0] = '-';
+	if ((len = put_fraction(buf + (v < 0), fabs(v))))
+		return len + (v < 0);
 	/* Any decimal of up to 15 digits survives the way through a double, and %g strips its zeros: the
 	 * shortest text is that, or it has 16 or 17 digits. Only numbers below the normal range have less to
 	 * lose. */

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -54,6 +55,43 @@ static void test_numbers_read_back_equal(void **state)
 			continue;
 		assert_true(text_parse_double(buf, text_double(buf, v), &back));
 		assert_true(memcmp(&v, &back, sizeof v) == 0);
+	}
+}
+
+/* The fewest digits that read back, from 15 up; what printf makes of them. */
+static void by_printf(char *buf, double v)
+{
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(buf, TEXT_NUMBER, "%.*g", digits, v);
+		if (strtod(buf, NULL) == v)
+			return;
+	}
+}
+
+static void test_fractions_are_as_printf_prints_them(void **state)
+{
+	char buf[TEXT_NUMBER], want[TEXT_NUMBER];
+	struct rng r;
+
+	(void)state;
+	rng_seed(&r, 2);
+	for (int i = 0; i < 300000; i++) {
+		double v = ldexp(rng_unit(&r), (int)rng_below(&r, 64) - 12);
+		uint64_t step = rng_below(&r, 4);
+
+		if (i % 3 == 0) /* a short decimal and its neighbours */
+			v = (double)rng_below(&r, 100000) / pow(10, (double)rng_below(&r, 9));
+		if (i % 3 == 1) /* a power of two and its neighbours */
+			v = ldexp(1, (int)rng_below(&r, 64) - 12);
+		while (step--)
+			v = nextafter(v, i % 2 ? 0 : 1e300);
+		if (i % 7 == 0)
+			v = -v;
+		if (fabs(v) < 1e-5 || (fabs(v) < 1e15 && v == floor(v)))
+			continue;
+		by_printf(want, v);
+		assert_int_equal(text_double(buf, v), strlen(want));
+		assert_string_equal(buf, want);
 	}
 }
 
@@ -232,7 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_shortest_numbers),
 	    cmocka_unit_test(test_numbers_read_back_equal),
-
+	    cmocka_unit_test(test_fractions_are_as_printf_prints_them),
 	    cmocka_unit_test(test_whole_numbers),
 	    cmocka_unit_test(test_parse_numbers),
 	    cmocka_unit_test(test_durations),
