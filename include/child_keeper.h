@@ -59,9 +59,12 @@ struct child_process {
 struct child_pids {
 	pid_t *at;
 	size_t n, cap;
+	int file; /* the kernel's list, open from the first question on; 0: not yet, -1: there is none */
 };
-/* The direct children of the calling (single-threaded or main) thread, zombies too. */
-void child_tree_children(struct child_pids *out);
+/* The direct children of the calling (single-threaded or main) thread, zombies too. One list is for one
+ * process. A zeroed list is ready for use. */
+void child_tree_children(struct child_pids *list);
+void child_tree_finish(struct child_pids *list);
 bool child_tree_stat(pid_t pid, struct child_process *out);
 /* Whether the environment pid was started with holds all the NAME=VALUE texts in `marks` (NUL after each). */
 bool child_tree_marked(pid_t pid, const char *marks, size_t marks_bytes);

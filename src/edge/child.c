@@ -39,6 +39,7 @@ struct keeper {
 	int fd;
 	pid_t pid; /* 0: waited for */
 	bool gone;
+	bool dry; /* the last look took all there was: the next one is worth it only after a poll */
 	struct bytes request; /* scratch */
 	size_t have, taken;   /* bytes received, bytes of whole events handed out */
 	union {
@@ -294,7 +295,7 @@ static size_t kill_adopted(pid_t keeper)
 		waitpid(p.pid, NULL, WNOHANG);
 		n++;
 	}
-	free(list.at);
+	child_tree_finish(&list);
 	return n;
 }
 
@@ -309,15 +310,16 @@ static int keeper_died(struct keeper *k, struct fault *f)
 /* Bytes received now; 0 none now, -1 end of file. */
 static ssize_t receive(struct keeper *k)
 {
-	size_t rest = k->have - k->taken;
+	size_t rest = k->have - k->taken, room = sizeof k->in.bytes - rest;
 	ssize_t n;
 
 	memmove(k->in.bytes, k->in.bytes + k->taken, rest);
 	k->have = rest;
 	k->taken = 0;
 	do
-		n = recv(k->fd, k->in.bytes + rest, sizeof k->in.bytes - rest, MSG_DONTWAIT);
+		n = recv(k->fd, k->in.bytes + rest, room, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
+	k->dry = n > 0 && (size_t)n < room;
 	if (n > 0)
 		k->have += (size_t)n;
 	return n > 0 ? n : n < 0 && errno == EAGAIN ? 0 : -1;
@@ -325,6 +327,10 @@ static ssize_t receive(struct keeper *k)
 
 int keeper_next(struct keeper *k, struct child_event *e, struct fault *f)
 {
+	if (k->have - k->taken < sizeof *e && k->dry) {
+		k->dry = false;
+		return 0;
+	}
 	if (k->have - k->taken < sizeof *e) {
 		if (k->gone)
 			return keeper_died(k, f);

@@ -105,27 +105,54 @@ static void walk_all(struct child_pids *out)
 		closedir(d);
 }
 
-void child_tree_children(struct child_pids *out)
+static int open_children(void)
 {
-	char path[64], *s, *end;
-	struct bytes text = {0};
+	char path[64];
 
-	out->n = 0;
 	snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
-	if (access(path, R_OK) < 0) {
-		walk_all(out);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static void add_all(struct child_pids *list, char *text)
+{
+	char *end;
+
+	for (;; text = end) {
+		long pid = strtol(text, &end, 10);
+
+		if (end == text)
+			return;
+		add_pid(list, (pid_t)pid);
+	}
+}
+
+void child_tree_children(struct child_pids *list)
+{
+	struct bytes text = {0};
+	ssize_t n;
+
+	list->n = 0;
+	if (!list->file)
+		list->file = open_children();
+	if (list->file < 0) {
+		walk_all(list);
 		return;
 	}
-	slurp(path, &text, (size_t)-1);
+	do {
+		n = pread(list->file, bytes_room(&text, 4096), 4096, (off_t)text.len);
+		text.len += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
 	bytes_put(&text, "", 1);
-	for (s = (char *)text.data;; s = end) {
-		long pid = strtol(s, &end, 10);
-
-		if (end == s)
-			break;
-		add_pid(out, (pid_t)pid);
-	}
+	add_all(list, (char *)text.data);
 	bytes_finish(&text);
+}
+
+void child_tree_finish(struct child_pids *list)
+{
+	if (list->file > 0)
+		close(list->file);
+	free(list->at);
+	*list = (struct child_pids){0};
 }
 
 /* `one` (n bytes, its NUL counted) as a whole entry of the NUL-separated block. */

@@ -31,8 +31,8 @@
 #include <unistd.h>
 
 enum { TAG = 7, INIT_SECONDS = 300, FINALIZE_SECONDS = 10, SPINS = 50 };
-static const long sleep_min_ns = 10000, sleep_busy_ns = 1000000, sleep_idle_ns = 5000000,
-                  sleep_bell_ns = 100000000;
+static const long sleep_min_ns = 10000, sleep_send_ns = 250000, sleep_busy_ns = 1000000,
+                  sleep_idle_ns = 5000000, sleep_bell_ns = 100000000;
 
 struct frame {
 	struct frame *next;
@@ -462,8 +462,8 @@ int wire_wait(struct wire *w, struct pollfd *fds, nfds_t n, int64_t timeout_ms, 
 		cap = sleeps_long(w) ? sleep_bell_ns : busy ? sleep_busy_ns : sleep_idle_ns;
 		if (sending)
 			cap = sleep_busy_ns;
-		if (sleeps_long(w) && !sending && !rung)
-			ns = cap; /* the bell will end it: no need to grow into it */
+		if (sleeps_long(w) && !rung) /* the bell will end it: no need to grow into it */
+			ns = !sending ? cap : ns < sleep_send_ns ? sleep_send_ns : ns;
 		ns = ns < cap ? ns : cap;
 		ns = ns < left ? ns : left;
 		ready = doze(w, all, fds, n, ns > 0 ? ns : 0, &rang);
