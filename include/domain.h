@@ -29,6 +29,10 @@ int domain_choices(struct arena *a, const char *const *texts, size_t n, struct p
 /* Constant bounds: order, signs, ranges. Call when the expressions are bound. */
 int domain_check(const struct param *p, struct fault *f);
 
+/* Is this the name of a domain that takes arguments? If not, *near is one that was probably meant, or NULL.
+ */
+bool domain_is_name(const char *name, const char **near);
+
 /* A choice from its text. */
 struct choice domain_choice(struct arena *a, const char *text, size_t n);
 

@@ -164,4 +164,7 @@ void study_keep_search(const struct study *stored, struct study_phase *phases, u
 /* Number of units of one trial of phase p: the inner folds, or 1. */
 uint32_t study_units_per_trial(const struct study *s, const struct study_phase *p);
 
+/* NULL when a parameter may be named so, else why not. */
+const char *study_param_name_wrong(struct arena *a, const char *name);
+
 #endif

@@ -303,6 +303,28 @@ static const struct shape *find_shape(const char *name)
 	return NULL;
 }
 
+/* Where a text may just as well be meant (`min(1,2)`), only what is very near is a slip. */
+bool domain_is_name(const char *name, const char **near)
+{
+	size_t n = strlen(name), best = n < 6 ? 2 : n / 3 + 1;
+	char low[64];
+
+	*near = NULL;
+	if (n >= sizeof low)
+		return false;
+	for (size_t i = 0; i <= n; i++)
+		low[i] = (char)tolower((unsigned char)name[i]);
+	for (size_t i = 0; i < NSHAPES; i++) {
+		size_t d = text_distance(low, shapes[i].name, best);
+
+		if (d < best) {
+			best = d;
+			*near = shapes[i].name;
+		}
+	}
+	return find_shape(name) != NULL;
+}
+
 static int unknown_shape(const char *name, struct fault *f)
 {
 	const char *words[NSHAPES], *near;

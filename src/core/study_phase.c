@@ -454,7 +454,7 @@ void draft_read_phases(struct draft *d)
 		read_phase(d, x);
 }
 
-static const char *reserved_word(const char *name)
+static bool reserved_word(const char *name)
 {
 	static const char *const words[] = {
 	    "study",      "phase",       "trial",  "unit", "attempt", "seed",   "fold", "folds",
@@ -463,23 +463,31 @@ static const char *reserved_word(const char *name)
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (!strcmp(words[i], name))
-			return words[i];
+			return true;
+	return false;
+}
+
+const char *study_param_name_wrong(struct arena *a, const char *name)
+{
+	if (!draft_name_ok(name, "-."))
+		return arena_printf(
+		    a,
+		    "'%.70s': a parameter is named with at most 64 letters, digits, _ . and -, "
+		    "first a letter",
+		    name);
+	if (reserved_word(name))
+		return arena_printf(a, "a parameter can't be named '%s': the word has a meaning of its own",
+		                    name);
 	return NULL;
 }
 
 static void check_param_name(struct draft *d, const struct yaml_node *key)
 {
-	const char *name = key->text, *dot = strchr(name, '.');
+	const char *name = key->text, *dot = strchr(name, '.'), *wrong = study_param_name_wrong(d->a, name);
 	int q;
 
-	if (!draft_name_ok(name, "-."))
-		draft_error(d, key,
-		            "'%.70s': a parameter is named with at most 64 letters, digits, _ . and -, first "
-		            "a letter",
-		            name);
-	else if (reserved_word(name))
-		draft_error(d, key, "a parameter can't be named '%s': the word has a meaning of its own",
-		            name);
+	if (wrong)
+		draft_error(d, key, "%s", wrong);
 	if (!dot)
 		return;
 	q = draft_find_phase(d, arena_strndup(d->a, name, (size_t)(dot - name)));
