@@ -103,10 +103,10 @@ int expand_check(uint64_t jobs, struct fault *f);
  * in one argument the last braces, and the samples of a combination faster than all. NULL for key={{}}.
  * Borrowed or in `a`.
  *
- * Drawn values follow from `seed`, the other values of the combination (but for metric, goal, retries and
- * timeout), the number of the sample, the name of the argument and the place in it; from no order and no
- * count. So more values in other braces, or more samples, leave the draws of before as they were. Jobs are
- * drawn for each group anew when the caller folds the group into the seed. */
+ * Drawn values follow from `seed`, the phase and the parameters of the combination that are not drawn, the
+ * number of the sample, the name of the argument and the place in it; from no order and no count. So more
+ * values in other braces, or more samples, leave the draws of before as they were. Jobs are drawn for each
+ * group anew when the caller folds the group into the seed. */
 const char *expand_value(struct arena *a, const struct expand_args *x, uint64_t seed, uint64_t index,
                          uint32_t arg);
 /* The argument that is this word, or NULL. */
