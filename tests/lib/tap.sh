@@ -170,6 +170,14 @@ here() {
     return 0
 }
 
+# rank_pid N: the process that is rank N of this test's run
+rank_pid() {
+    local p
+    for p in $(here "$rs run"); do
+        tr '\0' '\n' <"/proc/$p/environ" | grep -qx "OMPI_COMM_WORLD_RANK=$1" && echo "$p"
+    done 2>/dev/null | head -n 1
+}
+
 none_here() {
     [ -z "$(here "$1")" ]
 }

@@ -38,14 +38,7 @@ result() {
 exits "undisturbed" 0 timeout 60 mpirun -n 3 "$rs" run s.yaml --db calm.db --progress none
 
 # Of what a run consists of
-ranks() {
-    local p
-    for p in $(here "$rs run"); do
-        tr '\0' '\n' <"/proc/$p/environ" | sed -n "s/^OMPI_COMM_WORLD_RANK=/$p /p"
-    done 2>/dev/null | sort -n | awk '!seen[$2]++'
-}
-rank() { ranks | awk -v r="$1" '$2 == r { print $1 }'; }
-keeper() { pgrep -P "$(rank 1)"; }
+keeper() { pgrep -P "$(rank_pid 1)"; }
 launcher() { pgrep -o -P "$pid" -f "$rs run"; }
 mpirun_process() { here "^mpirun" | tail -n 1; }
 all() { here "$rs run|train.sh"; }
@@ -70,9 +63,9 @@ disturb() { # WHOM [RANK]: killed when five more units are done
     done_units >>before
 }
 disturb all
-disturb rank 0
+disturb rank_pid 0
 disturb launcher
-disturb rank 1
+disturb rank_pid 1
 disturb keeper
 disturb mpirun_process
 exits "left alone, it finishes" 0 timeout 60 "$rs" run s.yaml --db wild.db --ranks 3 --progress none
