@@ -28,6 +28,13 @@ int cmd_log(int argc, char **argv);
 int cmd_results(int argc, char **argv);
 int cmd_best(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
+int cmd_schedule(int argc, char **argv);
+int cmd_reset(int argc, char **argv);
+int cmd_cancel(int argc, char **argv);
+int cmd_hold(int argc, char **argv);
+int cmd_release(int argc, char **argv);
+int cmd_delete(int argc, char **argv);
+int cmd_priority(int argc, char **argv);
 
 /* The end of a run, for people: the best of each scored phase, what failed and how to look at it. Prints
  * nothing about a database without trials. */
@@ -38,6 +45,7 @@ enum cmd_kind {
 	CMD_FLAG,    /* bool: set true */
 	CMD_TEXT,    /* const char * */
 	CMD_NUMBER,  /* int64_t >= 0 */
+	CMD_INTEGER, /* int64_t */
 	CMD_DURATION /* int64_t: milliseconds */
 };
 struct cmd_option {
@@ -74,10 +82,20 @@ struct cmd_db {
 	struct store *store;
 	const char *path, *out_dir;
 	const struct study *study; /* as stored */
+	bool create;               /* the database may be begun */
+	bool begun, begun_out;     /* it, and its folder, was not there before */
 };
 /* `word`: a database, a study file (then NAME.db in the current folder), or NULL: the only database of the
  * current folder. */
 int cmd_db_open(struct cmd_db *d, const char *word, struct fault *f);
+/* The same in two steps, for who writes: which database (path, out_dir); then, when no run has it, to write.
+ * -1 and `busy`: somebody has it, f says who. */
+int cmd_db_find(struct cmd_db *d, const char *word, struct fault *f);
+int cmd_db_open_writer(struct cmd_db *d, bool *busy, struct fault *f);
+/* The same for a verb that may begin a database: NAME.db that is not there, or empty. */
+int cmd_db_find_or_create(struct cmd_db *d, const char *word, struct fault *f);
+/* Nothing came of it: what was begun is removed again. */
+void cmd_db_unmake(struct cmd_db *d);
 void cmd_db_close(struct cmd_db *d);
 /* The words "[DB] UNIT". */
 int cmd_db_and_unit(const struct cmd_usage *u, int argc, char **argv, const char **db, const char **unit,
@@ -123,6 +141,13 @@ struct cmd_failure {                        /* units that failed or are blocked 
 int cmd_failures(struct cmd_db *d, struct cmd_failure **out, uint32_t *n, struct fault *f);
 /* A line for each, and how to look at one. Nothing when nothing went wrong. */
 int cmd_put_failures(struct cmd_db *d, struct bytes *b, struct fault *f);
+
+/* ---- changes (send.c) ---------------------------------------------------------------------------- */
+/* Have a request (request.h) carried out: by the run that has the database, or by ourselves when there is
+ * none; its answer is printed. Within wait_ms, or it is taken back and FAULT_STOPPED says so. Returns the
+ * exit status, or -1. */
+int cmd_send(const char *db_word, bool create, const char *const *words, uint32_t nwords, int64_t wait_ms,
+             struct fault *f);
 
 /* ---- output (out.c) ------------------------------------------------------------------------------ */
 struct report_style cmd_style(FILE *to);   /* of a terminal; no width and no colour elsewhere */

@@ -23,13 +23,16 @@ struct study_phase;
 struct command_parent {
 	const char *const *dirs; /* one for each parent unit in fold order */
 	uint32_t ndirs;
-	double value;     /* trial value of the ancestor; NaN when it has none */
-	double best_step; /* mean over folds, NaN when it has none */
+	uint32_t ntrials; /* 0: no ancestor there; above 1: several, then value and best_step are NaN */
+	uint32_t trial;   /* its number, when it is one */
+	double value; /* of the ancestor's units that are done for sure before this unit starts; NaN: none */
+	double best_step; /* the same, mean over folds */
 };
 
 struct command_context {
 	const struct study *study;
 	const struct study_phase *phase;
+	const struct command *command; /* of this trial: what to render */
 	struct scope scope;
 	const struct command_parent *parents; /* by phase index; ndirs = 0 where the phase is no ancestor */
 	uint64_t trial, unit;
@@ -44,9 +47,13 @@ struct command_context {
  * may be given. */
 int command_render(struct arena *a, const struct command *c, const struct command_context *x,
                    const char ***argv, struct fault *f);
+/* Would command_render succeed as far as placeholders go: 0, or -1 and why not. Of x it looks at study,
+ * phase, scope and the counts in parents, so it can be asked before anything is stored. Values and best steps
+ * of trials that have not ended are no fault. */
+int command_check(const struct command *c, const struct command_context *x, struct fault *f);
 /* {params}: JSON object of own and inherited parameters. Inherited names that collide with a nearer one
- * appear as "phase.name". Numbers as numbers, choices that are numbers too, other choices as strings;
- * inactive ones left out. */
+ * (scheduled phases: with a nearer one that has a value here) appear as "phase.name". Numbers as numbers,
+ * choices that are numbers too, other choices as strings; inactive ones left out. */
 const char *command_params_json(struct arena *a, const struct study *s, const struct study_phase *p,
                                 const struct scope *scope, bool own_only);
 /* One line for people: words quoted as a shell would need them. */

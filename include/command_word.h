@@ -6,7 +6,7 @@
 
 enum piece_kind {
 	PIECE_TEXT,
-	PIECE_PARAM, /* phase, index */
+	PIECE_PARAM, /* refs */
 	PIECE_STUDY,
 	PIECE_PHASE,
 	PIECE_TRIAL,
@@ -21,12 +21,20 @@ enum piece_kind {
 	PIECE_PARAMS,
 	PIECE_PARENT_DIR, /* phase */
 	PIECE_PARENT_VALUE,
-	PIECE_PARENT_STEP
+	PIECE_PARENT_STEP,
+	PIECE_PARENT_TRIAL
+};
+
+struct command_ref {
+	uint32_t phase, index;
 };
 
 struct command_piece {
 	enum piece_kind kind;
-	uint32_t phase, index;
+	uint32_t phase; /* PARENT */
+	const struct command_ref
+	    *refs; /* PARAM: the first that has a value; one where the phase is not scheduled */
+	uint32_t nrefs;
 	const char *text; /* TEXT: itself; else the fallback, NULL: none */
 	const char *name; /* the placeholder as written, for messages */
 };

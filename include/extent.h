@@ -21,7 +21,7 @@ struct extent {
 	bool at_most;
 };
 
-/* One for each phase, in `a`. */
+/* One for each phase, in `a`. Scheduled phases expect nothing. */
 const struct extent *extent_of(struct arena *a, const struct study *s);
 void extent_total(const struct study *s, const struct extent *each, struct extent *out);
 

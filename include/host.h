@@ -13,6 +13,7 @@
 int64_t host_monotonic_ms(void);
 int64_t host_epoch_ms(void);
 const char *host_name(void); /* short name, cached */
+const char *host_user(void); /* name of the user, or its number; cached */
 
 /* The cpus this rank's node share may use, in topology order (cores of one package together; hwloc). The mask
  * is the union of the process's own and, when its parent is an MPI daemon (orted, prted, mpirun, ...), the

@@ -15,9 +15,16 @@ struct ledger {
 	/* The message an EVENT_FINISHED was made from, while its step's records are written; NULL otherwise.
 	 */
 	const struct msg_finished *finished;
-	int64_t now_ms; /* epoch */
+	uint32_t archived; /* the unit whose results were put away by the record before */
+	int64_t now_ms;    /* epoch */
 };
 
+/* The study that a database holds: its study file, its scheduled phases, or both. *study NULL: none yet. A
+ * study that cannot be read (a file was edited by another version, a database is damaged) is FAULT_STUDY. */
+int ledger_read_study(struct arena *a, struct store *s, const char *path, const struct study **study,
+                      struct fault *f);
+/* What it has to say of its phases, for the views. */
+int ledger_put_phases(struct store *s, const struct study *study, struct fault *f);
 /* Write one record. Begins a transaction when none is open. */
 int ledger_put(struct ledger *g, const struct record *r, struct fault *f);
 int ledger_begin_attempt(struct ledger *g, uint32_t unit, uint32_t attempt, uint32_t worker,

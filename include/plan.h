@@ -1,4 +1,5 @@
-/* plan: what the study comes to: trials, their units, and how they hang together. It grows, it never shrinks.
+/* plan: what the study comes to: trials, their units, and how they hang together. It grows; a trial leaves it
+ * only when a user deletes it, or when a pick is made anew and another one wins.
  *
  *   instance   a phase in one outer fold (-1: no outer fold, or the `full` search)
  *   combo      one choice of parent trials for an instance; a root instance has one without parents
@@ -19,6 +20,7 @@
 #include "arena.h"
 #include "fault.h"
 #include "rng.h"
+#include "sched.h"
 #include "study.h"
 
 #include <stdbool.h>
@@ -37,6 +39,7 @@ struct plan_trial {
 	uint32_t first_link;                            /* combos this trial is a parent of */
 	uint32_t units_done, units_final, units_failed; /* kept by the scheduler */
 	uint32_t units_begun;                           /* units with attempts > 0 */
+	uint8_t gone;                                   /* enum gone; then combo is 0 */
 };
 
 struct plan_unit {
@@ -47,19 +50,37 @@ struct plan_unit {
 	uint32_t slot;  /* its live attempt, 0: none */
 	uint32_t cause;
 	uint32_t attempts, failures, losses, idle_requeues;
+	uint32_t resets;
+	int32_t priority;
 	uint8_t state, reason;
-	uint8_t queue; /* which ready queue it is in, 0: none */
-	bool delayed;  /* ready, but waiting for its back-off */
+	uint8_t queue : 4; /* which ready queue it is in, 0: none */
+	bool delayed : 1;  /* ready, but waiting for its back-off */
+	uint8_t pending : 3;
+};
+
+/* What a scheduled job with `best=N` comes after: the winners among these, once all are final. They are
+ * linked to its combo from the beginning; `parents` of the combo are the winners, none before the pick. */
+struct plan_choice {
+	const uint32_t *candidates;
+	uint32_t ncandidates, best_n;
+	uint32_t open; /* candidates that are not final; kept by the scheduler */
+	bool picked;
+	bool barren; /* decided: no candidate can win */
+	bool due;    /* in the list of choices to look at */
+	uint32_t next_due;
 };
 
 struct plan_combo {
 	struct key128 key;
 	union {
 		uint32_t one;
-		const uint32_t
-		    *many; /* below `as one` followed by the ancestors (nphases), see plan_lineage.c */
+		const uint32_t *many; /* with `merged` followed by the ancestors (nphases), plan_lineage.c */
 	} parents;
+	struct plan_choice *choice; /* scheduled, with best=N; else NULL */
 	uint32_t nparents;
+	bool merged; /* several parents of one phase may be among them */
+	bool open;   /* stands behind a pick that is void: its trials wait until it is made again */
+	bool dead;   /* a parent is gone, or does not win any more: it has no trials and gets none */
 	uint32_t group;
 	uint32_t first_trial, last_trial;
 	uint32_t next_in_group;
@@ -109,6 +130,7 @@ struct plan_instance {
 	uint32_t combos;
 	uint32_t trials, trials_open; /* open: not final */
 	uint32_t total_group;         /* `trials: N total`; else 0 */
+	uint32_t given_group;         /* of a scheduled phase: all its combos; closed; else 0 */
 	struct plan_slot *slots;      /* phase->nafter */
 	const struct plan_child *children;
 	uint32_t nchildren;
@@ -133,6 +155,7 @@ struct plan {
 	uint32_t max_units_per_trial;
 	uint32_t first_ask, last_ask;     /* groups that may need proposals */
 	uint32_t first_dirty, last_dirty; /* instances whose counters changed; UINT32_MAX ends */
+	uint32_t first_due;               /* choices that may be decided, by combo */
 	uint32_t *ancestors[2];           /* nphases each, work space */
 };
 
@@ -194,7 +217,12 @@ void plan_leave_out(struct plan *p, uint32_t next_trial, uint32_t next_unit);
  * combos that its existence makes possible below it (pick `all`). */
 uint32_t plan_add_trial(struct plan *p, uint32_t combo, uint32_t k, struct key128 key,
                         const struct value *values);
-uint32_t plan_find_trial(const struct plan *p, struct key128 key); /* 0: none */
+/* 0: none. A deleted trial is found (its combo is 0): it is not to be made again by a search. */
+uint32_t plan_find_trial(const struct plan *p, struct key128 key);
+void plan_know_key(struct plan *p, uint32_t trial);
+void plan_link_parent(struct plan *p, uint32_t parent, uint32_t combo);
+void plan_set_parents(struct plan *p, struct plan_combo *c, uint32_t phase, const uint32_t *parents,
+                      uint32_t n);
 struct key128 plan_combo_key(const struct plan *p, uint32_t instance, const uint32_t *parents, uint32_t n);
 struct key128 plan_group_key(const struct plan *p, uint32_t group);
 struct key128 plan_trial_key(const struct plan *p, uint32_t combo, uint32_t k, const struct value *values);
@@ -212,12 +240,49 @@ uint32_t plan_take_dirty(struct plan *p);
 void plan_ask(struct plan *p, uint32_t group);
 uint32_t plan_take_ask(struct plan *p);
 
+/* ---- changes by users (plan_change.c) ------------------------------------------------------------- */
+/* A scheduled trial: a combo of its own. With best_n the parents are candidates, `winners` (nwinners) those
+ * that the pick took, if it was made. */
+struct plan_job {
+	uint32_t instance, k;
+	struct key128 key;
+	const struct value *values;
+	const uint32_t *parents;
+	uint32_t nparents;
+	const uint32_t *candidates;
+	uint32_t ncandidates, best_n;
+};
+uint32_t plan_add_job(struct plan *p, const struct plan_job *j);
+/* Its parents, and candidates, are these from now on: those there were, and more; or after a pick or its end
+ * others. */
+void plan_set_job_parents(struct plan *p, uint32_t trial, const struct plan_job *j);
+/* Is `trial` one of the parents of this combo (a candidate that did not win is none)? */
+bool plan_is_parent(const struct plan_combo *c, uint32_t trial);
+void plan_choice_due(struct plan *p, uint32_t combo);
+uint32_t plan_take_due(struct plan *p); /* 0: none */
+/* The pick of this parent instance for a child phase is void: the slot is open, so are the combos behind it.
+ */
+void plan_unpick(struct plan *p, uint32_t parent_instance, uint32_t child_phase);
+/* Everything that was known to be complete behind this instance may not be any more. */
+void plan_unknow(struct plan *p, uint32_t instance);
+/* After a replay: combos behind picks that are not made are open. */
+void plan_mark_open(struct plan *p);
+/* No trial will be made of this combo any more; it has none. */
+void plan_forget_combo(struct plan *p, uint32_t combo);
+/* Take a trial out. Its units and everything below it must have been taken care of. */
+void plan_drop_trial(struct plan *p, uint32_t trial, uint32_t gone);
+/* In a replay: a trial that is gone. Its numbers stay unused; a deleted one's key stays known. */
+void plan_add_gone(struct plan *p, struct key128 key, uint32_t nunits, uint32_t gone);
+
 /* ---- lineage (plan_lineage.c) ----------------------------------------------------------------- */
 /* out[q] (nphases): the trial of phase q above `trial`, itself included; 0: none; PLAN_SEVERAL. */
 void plan_ancestors(const struct plan *p, uint32_t trial, uint32_t *out);
 /* The same for a list of parents, the work of plan_add_combo. Uses p->ancestors[1]. */
 void plan_merge_ancestors(const struct plan *p, const uint32_t *parents, uint32_t n, uint32_t *out);
-/* All trials of phase q above `trial`, ascending, in `a`. */
+/* All trials of phase q above these, themselves included, ascending, in `a`; above `trial`. likely: through
+ * picks of jobs that are not made yet, too, as if the first candidates won. */
+uint32_t plan_ancestors_of(const struct plan *p, const uint32_t *trials, uint32_t n, uint32_t q, bool likely,
+                           struct arena *a, const uint32_t **out);
 uint32_t plan_ancestor_list(const struct plan *p, uint32_t trial, uint32_t q, struct arena *a,
                             const uint32_t **out);
 /* Canonical order of two trials of one phase: by lineage, then k. */
@@ -227,6 +292,8 @@ int plan_order(const struct plan *p, uint32_t a, uint32_t b);
 /* `trials` (one, or all winners as one) can now be a parent in this slot: makes all combos with it. */
 void plan_candidate(struct plan *p, uint32_t instance, uint32_t slot, const uint32_t *trials, uint32_t n);
 void plan_join_init(struct plan *p, uint32_t instance);
+/* Nothing can be a parent in this slot any more. */
+void plan_join_forget(struct plan *p, uint32_t instance, uint32_t slot);
 
 /* ---- picks (plan_pick.c) ----------------------------------------------------------------------- */
 struct plan_winner {

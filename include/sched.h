@@ -51,6 +51,8 @@ enum event_kind {
 	EVENT_STARTED,     /* worker, unit, lease */
 	EVENT_FINISHED,    /* worker, unit, lease, result */
 	EVENT_RECALLED,    /* worker, unit, lease: never started, handed back */
+	EVENT_REQUEST,     /* request: a user's change; *effect says what it came to */
+	EVENT_JOB,         /* job: one scheduled trial; *answer says what became of it */
 	EVENT_STOP         /* end the run: running attempts are cancelled (they end as `requeue`) */
 };
 
@@ -66,6 +68,60 @@ struct attempt_result {
 	double best_step;   /* step of best; NaN when no step was given */
 };
 
+/* What a user may ask for, on units named by their numbers.
+ *   RESET     back to the beginning, with all descendants; results so far are archived. Picks among trials
+ * that are reset are void. Attempts that are live are stopped first: the change of all units of the request
+ * takes place, at once, when the last of them has ended (until then: pending) DELETE    as RESET, but the
+ * trials of these units and all their descendants are gone, and stay so CANCEL    final, and blocks the
+ * descendants; a live attempt is stopped, whatever it ends with HOLD      not to be started: waiting and
+ * ready units only RELEASE   the opposite PRIORITY  higher comes first; 0 is where units begin; of units that
+ * have not ended */
+enum request_kind {
+	REQUEST_RESET,
+	REQUEST_CANCEL,
+	REQUEST_HOLD,
+	REQUEST_RELEASE,
+	REQUEST_DELETE,
+	REQUEST_PRIORITY
+};
+struct sched_request {
+	enum request_kind kind;
+	const uint32_t *units; /* ascending */
+	uint32_t n;
+	int32_t priority; /* -SCHED_MAX_PRIORITY .. SCHED_MAX_PRIORITY */
+};
+enum { SCHED_MAX_PRIORITY = 1000000 };
+
+/* What a request comes to, in units. */
+struct sched_effect {
+	uint32_t changed;                /* of those named; DELETE: all units of their trials */
+	uint32_t descendants;            /* go along (RESET, DELETE), or are blocked (CANCEL) */
+	uint32_t live;                   /* of all these: attempts that are stopped for it */
+	uint32_t trials;                 /* that a change touches */
+	uint32_t picks;                  /* that are void */
+	uint32_t left[UNIT_STATE_COUNT]; /* named, but in a state where there is nothing to change */
+};
+
+/* A trial of a scheduled phase (study_phase.scheduled). Its identity is its key; parents may be added later.
+ */
+struct sched_job {
+	uint32_t phase, command; /* which of the phase's commands */
+	struct key128 key;
+	const struct value *values; /* own values, phase's nparams (VALUE_NONE: not of this job) */
+	const uint32_t *parents;    /* trials, ascending; best_n: the candidates, all of one phase */
+	uint32_t nparents;
+	uint32_t
+	    best_n; /* 0: comes after all its parents; else after the best N of them, when all are final */
+	bool force; /* has the job begun, then give it its new parents and reset it */
+};
+enum job_answer {
+	JOB_ADDED,
+	JOB_KNOWN,   /* exists, with these parents */
+	JOB_GROWN,   /* exists, has got more parents */
+	JOB_STARTED, /* exists and has begun, more parents need `force`: nothing is changed */
+	JOB_FORCED   /* has got more parents and was reset */
+};
+
 struct event {
 	enum event_kind kind;
 	int64_t now_ms;       /* any monotonic origin; never decreases */
@@ -78,11 +134,34 @@ struct event {
 	const struct value *values; /* PROPOSED: own values, copied */
 	struct attempt_result result;
 	const char *text;
+	const struct sched_request *request;
+	struct sched_effect *effect; /* may be NULL */
+	const struct sched_job *job;
+	enum job_answer *answer; /* may be NULL */
+	uint32_t *trial;         /* JOB: its number; may be NULL */
 };
 enum { SCHED_MAX_WORKERS = 1 << 16 };
 
 /* ---- records: facts, in order ------------------------------------------------------------ */
-enum record_kind { RECORD_TRIAL, RECORD_UNIT, RECORD_BEGIN, RECORD_END, RECORD_UNBEGIN, RECORD_PICK };
+enum record_kind {
+	RECORD_TRIAL,
+	RECORD_UNIT,
+	RECORD_BEGIN,
+	RECORD_END,
+	RECORD_UNBEGIN,
+	RECORD_PICK,
+	RECORD_UNPICK,  /* phase, outer, child_phase: the pick is void */
+	RECORD_PARENTS, /* trial (scheduled): its parents are these now; candidates, best_n too */
+	RECORD_ARCHIVE, /* unit: what its attempts brought so far does not count any more */
+	RECORD_GONE     /* trial, gone: it is no part of the study any more, nor are its units */
+};
+
+/* Why a trial is gone. DELETED: and is not to be made again by its search. SUPERSEDED: it came after a pick
+ * that another trial wins now. */
+enum gone { GONE_NOT, GONE_DELETED, GONE_SUPERSEDED };
+
+/* What is to become of a unit when its attempts (and those of the others of the request) have ended. */
+enum pending { PENDING_NONE, PENDING_RESET, PENDING_CANCEL, PENDING_DELETE };
 
 /* The whole state of a unit that must survive: the last RECORD_UNIT of each unit is enough. */
 struct unit_fact {
@@ -93,8 +172,11 @@ struct unit_fact {
 	uint32_t failures;      /* attempts that count against retries */
 	uint32_t losses;        /* lost */
 	uint32_t idle_requeues; /* exit 75 in a row without a new step */
-	double value;           /* objective by the phase's report rule; NaN: none */
-	double best_step;       /* NaN: none */
+	uint32_t resets;        /* part of the name of its directory */
+	int32_t priority;
+	enum pending pending;
+	double value;     /* objective by the phase's report rule; NaN: none */
+	double best_step; /* NaN: none */
 };
 
 struct record {
@@ -109,6 +191,10 @@ struct record {
 	const uint32_t *parents; /* trial numbers */
 	uint32_t nparents;
 	const struct value *values; /* own values, phase's nparams */
+	/* TRIAL, PARENTS of a scheduled phase: parents are the winners once the pick is made, none before */
+	const uint32_t *candidates;
+	uint32_t ncandidates, best_n; /* 0: no pick, parents are as given */
+	enum gone gone;               /* GONE; TRIAL in a replay */
 	/* UNIT (also set in END: the unit's fact after it) */
 	struct unit_fact fact;
 	/* END */
@@ -117,6 +203,7 @@ struct record {
 	 * counts from 0 inside `bucket` (best N per ..). One pick is several consecutive records, the last
 	 * has `last` set. */
 	uint32_t child_phase, bucket, rank;
+	uint32_t for_trial; /* the scheduled trial it was made for; 0: for all of the child phase */
 	double value;
 	bool last;
 };
@@ -155,16 +242,27 @@ struct sched_options {
 	uint32_t prefetch_short;
 	int64_t short_ms;
 	int64_t backoff_ms; /* first retry waits so long, doubling up to 32 times; default 1000 when 0 */
+	bool standing;      /* no run: nothing is assigned, and it never finishes */
 };
 
 struct sched *sched_new(struct arena *a, const struct study *s, const struct sched_options *o);
 /* Replay one stored fact. Trials in the order of their numbers first, then picks, then units (any order among
  * units). -1 with FAULT_IO when the records contradict each other or the study (a damaged database). */
 int sched_apply(struct sched *s, const struct record *r, struct fault *f);
-/* After the last stored record: units that were running when the last run died become ready again (their
+/* After the last one: what could not be joined before all trials were there. */
+int sched_applied(struct sched *s, struct fault *f);
+/* Then: units that were running when the last run died become ready again (their
  * attempts end as lost, which counts toward lost_limit but not retries); produces records. */
 void sched_resume(struct sched *s, int64_t now_ms, struct actions *out);
 void sched_step(struct sched *s, const struct event *e, struct actions *out);
+/* What a request would come to; changes nothing. */
+void sched_preview(struct sched *s, const struct sched_request *r, struct sched_effect *out);
+/* The same for a job. */
+enum job_answer sched_preview_job(const struct sched *s, const struct sched_job *j);
+/* Between the replay into `s` and its resume: take over from `from`, which has worked on a smaller study of
+ * the same database, what is not stored: workers, live attempts with their leases, back-offs, durations.
+ * `from` is of no use afterwards. */
+void sched_adopt(struct sched *s, const struct sched *from);
 /* When does the scheduler next want a TICK (a retry waiting for its back-off), or INT64_MAX. */
 int64_t sched_next_tick_ms(const struct sched *s);
 
@@ -214,7 +312,12 @@ bool sched_has_values(const struct sched *s, uint32_t group, uint32_t parent, co
 /* Everything a command of this unit needs; directories below out_dir (absolute). In `a`. */
 void sched_command_context(const struct sched *s, uint32_t unit, uint32_t attempt, const char *out_dir,
                            struct arena *a, struct command_context *out);
-/* out_dir/dir/PHASE/tTRIAL[/fFOLD] */
+/* The same for a job that is not there yet, as far as command_check looks at it: its scope, and how many
+ * trials and folders it comes after. */
+void sched_job_context(const struct sched *s, const struct sched_job *j, struct arena *a,
+                       struct command_context *out);
+/* out_dir/dir/PHASE/tTRIAL[/fFOLD][.RESETS]: after a reset a unit has a folder of its own, the old one stays.
+ */
 const char *sched_unit_dir(const struct sched *s, uint32_t unit, const char *out_dir, struct arena *a);
 
 /* Progress, O(1): counts of units by state for a phase (UINT32_MAX: all). planned: units of trials that are

@@ -3,6 +3,7 @@
  *   sched.c          essay, events, replay          sched_grow.c     wants, proposals, picks
  *   sched_units.c    states, parents, children      sched_workers.c  workers, live attempts, assignment
  *   sched_attempts.c results, retries, resume       sched_end.c      stopping and the verdict
+ *   sched_change.c   requests of users              sched_jobs.c     scheduled trials, their picks
  *   sched_values.c   trial values, durations        sched_view.c     questions
  *   sched_audit.c    self-check and dump */
 #ifndef SCHED_CORE_H
@@ -75,6 +76,13 @@ struct delay {
 	uint32_t unit;
 };
 
+/* In a replay: the parents of a scheduled trial, until all trials are there. */
+struct late_job {
+	struct late_job *next;
+	uint32_t trial;
+	struct plan_job job;
+};
+
 enum stop_kind { STOP_NONE, STOP_ASKED, STOP_TARGET, STOP_TRIALS, STOP_ALIKE };
 
 struct sched {
@@ -85,6 +93,7 @@ struct sched {
 	struct plan plan;
 	bool replaying; /* facts are stored as they come; sched_resume derives the rest */
 	bool finished;
+	bool adopted; /* it goes on for another one: what that one knew of the launch is known here */
 	enum stop_kind stop;
 	int64_t now_ms;
 	struct actions *out; /* during a step */
@@ -105,6 +114,12 @@ struct sched {
 	bool seen_worker;
 	struct slab slots;
 	uint32_t free_slot, live, last_lease;
+
+	uint32_t *pending; /* units of requests that wait for attempts to end */
+	uint32_t npending, pending_cap, pending_live;
+
+	struct late_job *late;
+	struct closure *closure; /* of the request at work, see sched_change.c */
 
 	uint64_t asked; /* proposals asked for without answer, all groups */
 	uint64_t trials_ended;
@@ -130,6 +145,11 @@ static inline bool sched_final(uint32_t state)
 	return state == UNIT_DONE || state == UNIT_FAILED || state == UNIT_BLOCKED || state == UNIT_PRUNED ||
 	       state == UNIT_CANCELLED;
 }
+/* Does this parent let its children start? What waits to be reset or deleted does not count any more. */
+static inline bool sched_met(const struct plan_unit *u)
+{
+	return u->state == UNIT_DONE && u->pending != PENDING_RESET && u->pending != PENDING_DELETE;
+}
 /* A final state that lets no child start. */
 static inline bool sched_dead(uint32_t state)
 {
@@ -146,14 +166,25 @@ void sched_get_fact(const struct sched *s, uint32_t unit, struct unit_fact *f);
 /* What RECORD_UNIT does: store the fact, keep counters and ready queues. */
 void sched_set_fact(struct sched *s, uint32_t unit, const struct unit_fact *f);
 /* What RECORD_TRIAL does to the units of a trial just added. */
-void sched_count_new_units(struct sched *s, uint32_t trial);
+void sched_count_new_units(struct sched *s, uint32_t trial, bool root);
 /* Emit RECORD_UNIT. */
 void sched_record_fact(struct sched *s, uint32_t unit, const struct unit_fact *f);
 /* Count unmet parents and say what a unit that is not begun must be: waiting, ready, blocked (and by whom).
  */
 enum unit_state sched_derive(struct sched *s, uint32_t unit, uint32_t *cause);
+/* How many of its parent units are not done (1 while it is not decided who they are), whether one of them
+ * cannot be any more, and which (0: a pick without a valid candidate, none of which failed). */
+uint32_t sched_count_unmet(const struct sched *s, uint32_t unit, bool *blocked, uint32_t *cause);
 /* Bring the units of a new trial from their birth state to the derived one. */
 void sched_settle_trial(struct sched *s, uint32_t trial);
+/* Visit each unit that hangs on `unit`: as a child of its trial (not of combos behind void picks, unless
+ * `open` is set). */
+typedef void sched_visit(struct sched *s, uint32_t child, uint32_t arg);
+void sched_each_child(struct sched *s, uint32_t unit, bool open, sched_visit *visit, uint32_t arg);
+/* A unit that is not begun becomes what its parents say. */
+void sched_settle_unit(struct sched *s, uint32_t unit);
+/* The trial leaves the plan: its units count no more. It has no live attempt. */
+void sched_drop_trial(struct sched *s, uint32_t trial, enum gone gone);
 /* Ready queue of the unit's phase. dequeue: nothing when it is in none. */
 void sched_enqueue(struct sched *s, uint32_t unit);
 void sched_dequeue(struct sched *s, uint32_t unit);
@@ -161,6 +192,8 @@ bool sched_trial_final(const struct sched *s, const struct plan_trial *t);
 /* The unit is done, has failed: what that means for those that hang on it. */
 void sched_parent_done(struct sched *s, uint32_t unit);
 void sched_block_descendants(struct sched *s, uint32_t unit);
+/* The unit may run again after it was dead: what it blocked waits again. */
+void sched_unblock_descendants(struct sched *s, uint32_t unit);
 /* A failed unit is ready again, as if it had never failed, and what it blocked waits again. */
 void sched_reopen(struct sched *s, uint32_t unit);
 
@@ -170,14 +203,19 @@ void sched_unbegin(struct sched *s, uint32_t unit, uint32_t worker);
 /* An attempt ended. cancelled: we asked for it, so anything but success is a requeue. */
 void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct attempt_result *r,
                bool cancelled);
+/* Delays of a scheduler of the same database. */
+void sched_adopt_delays(struct sched *s, const struct sched *from);
+/* Take the earliest delay out. */
+void sched_drop_delay(struct sched *s);
 /* Ready units whose back-off is over join the queue. */
 void sched_wake(struct sched *s);
 /* After a replay: derive what is not stored, in one walk. */
 void sched_rebuild_units(struct sched *s);
 
 /* ---- sched_values.c ------------------------------------------------------------------------------ */
-/* Aggregate over the folds done so far; NaN when there is none or the phase has no metric. sd, done: may be
- * NULL. */
+/* Aggregate over the folds done so far, of some units of a trial or all; NaN when there is none or the phase
+ * has no metric. sd, done: may be NULL. */
+double sched_units_value(const struct sched *s, uint32_t first, uint32_t count, double *sd, uint32_t *done);
 double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint32_t *done);
 /* All folds done and a finite value. */
 bool sched_trial_valid(const struct sched *s, uint32_t trial, double *value);
@@ -191,10 +229,37 @@ void sched_exhausted(struct sched *s, const struct event *e);
 void sched_grow(struct sched *s);
 bool sched_growing(const struct sched *s);
 
+void sched_close_group(struct sched *s, uint32_t group);
+
+/* ---- sched_jobs.c ------------------------------------------------------------------------------- */
+void sched_add_job(struct sched *s, const struct event *e);
+/* A trial became final (or is not any more): the choices it is a candidate of. */
+void sched_candidate_final(struct sched *s, uint32_t trial, bool is);
+/* The trial, which is about to be dropped, is no candidate of this combo any more. */
+void sched_lose_candidate(struct sched *s, uint32_t combo, uint32_t trial);
+/* Count again how many candidates of each choice are open: after a replay. */
+void sched_recount_choices(struct sched *s);
+/* The pick of this job is void. */
+void sched_unpick_job(struct sched *s, uint32_t trial);
+void sched_decide_choices(struct sched *s);
+
+/* ---- sched_change.c ----------------------------------------------------------------------------- */
+void sched_request(struct sched *s, const struct sched_request *r, struct sched_effect *out);
+/* An attempt of a unit that a request waits for has ended. */
+void sched_pending_ended(struct sched *s, uint32_t unit);
+/* A replay has found it pending. */
+void sched_note_pending(struct sched *s, uint32_t unit);
+/* What was asked for and could not be done at once: do it if no attempt stands in the way any more. */
+void sched_apply_pending(struct sched *s);
+/* After a pick was made anew: trials behind those that do not win any more go, the others are settled. */
+void sched_settle_picked(struct sched *s, uint32_t instance);
+
 /* ---- sched_workers.c ------------------------------------------------------------------------------ */
 void sched_workers_init(struct sched *s);
 void sched_worker_up(struct sched *s, const struct event *e);
 void sched_worker_lost(struct sched *s, uint32_t worker);
+/* Workers and live attempts of a scheduler of the same database. */
+void sched_adopt_workers(struct sched *s, const struct sched *from);
 /* The live attempt that this event talks about, or NULL when it is stale. */
 struct slot *sched_event_slot(const struct sched *s, const struct event *e);
 void sched_started(struct sched *s, const struct event *e);
@@ -202,6 +267,8 @@ void sched_finished(struct sched *s, const struct event *e);
 void sched_recalled(struct sched *s, const struct event *e);
 void sched_assign(struct sched *s);
 void sched_cancel_live(struct sched *s);
+/* Stop the live attempt of this unit. */
+void sched_cancel(struct sched *s, uint32_t unit);
 
 /* ---- sched_end.c ---------------------------------------------------------------------------------- */
 void sched_note_result(struct sched *s, uint32_t unit, const struct attempt_result *r);

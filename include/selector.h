@@ -20,6 +20,10 @@ struct selector_names {
 	uint32_t nparams;
 };
 
+struct study;
+/* Those of a study. In `a`, or borrowed from the study. */
+void selector_names_of(struct arena *a, const struct study *s, struct selector_names *out);
+
 struct selector_sql {
 	const char *where;        /* "1" when nothing was asked; fit for `... FROM units WHERE ...` */
 	const char *const *binds; /* for ?1 .. , NULL-terminated */

@@ -34,7 +34,8 @@ struct value { /* 16 bytes */
 
 /* Values in reach of an expression or placeholder: by_phase[p] is the value array of the ancestor trial of
  * phase p (parallel to that phase's params), of the own trial for the own phase, and NULL for phases that
- * are no ancestors or have several trials there (best N as one). */
+ * are no ancestors. Where several trials of a phase are ancestors (best N as one, jobs that come after many),
+ * the array holds what they have in common, and VALUE_NONE for the rest. */
 struct scope {
 	const struct value *const *by_phase;
 	uint32_t nphases;
@@ -50,7 +51,8 @@ enum domain_kind {
 	DOMAIN_INT,     /* int(lo, hi[, step]) both ends included */
 	DOMAIN_LOGINT,  /* logint(lo, hi) */
 	DOMAIN_NORMAL,  /* normal(mu, sigma) */
-	DOMAIN_POINTS   /* linspace, logspace, range: expanded to numeric choices */
+	DOMAIN_POINTS,  /* linspace, logspace, range: expanded to numeric choices */
+	DOMAIN_ANY      /* of a scheduled phase: any text, or no value; nothing is drawn from it */
 };
 
 struct param {
@@ -79,7 +81,7 @@ struct space {
 enum { SPACE_INFINITE = -1 };
 
 /* Number of grid points (before conditions and `require` thin them), or SPACE_INFINITE when a domain is
- * continuous. INT with constant bounds counts. Saturates at INT64_MAX. */
+ * continuous or ANY. INT with constant bounds counts. Saturates at INT64_MAX. */
 int64_t space_size(const struct space *s);
 
 /* One point from coordinates in [0,1): u[i] belongs to parameter i. Fills `own` (nparams values), which must

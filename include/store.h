@@ -25,6 +25,7 @@ struct store_open_options {
 	int64_t wait_ms;       /* WRITE: default use 5000 */
 	bool network;          /* WRITE: rollback journal with FULL instead of WAL with NORMAL */
 	const char *lock_path; /* WRITE: file to lock (beside the outputs) */
+	bool *busy; /* WRITE, may be NULL: set true when it was refused because of another writer */
 	const char *host;
 	int64_t now_ms;
 };
@@ -42,6 +43,10 @@ bool store_in_transaction(const struct store *s);
 int store_get_study(struct store *s, struct arena *a, const char **name, const char **text, size_t *n,
                     struct fault *f);
 int store_put_study(struct store *s, const char *name, const char *text, size_t n, struct fault *f);
+/* Scheduled phases as text; "" when there are none. In `a`. A database without a study gets `name` and an
+ * empty study text. */
+int store_get_jobs(struct store *s, struct arena *a, const char **jobs, size_t *n, struct fault *f);
+int store_put_jobs(struct store *s, const char *name, const char *jobs, size_t n, struct fault *f);
 /* Small facts about the study by name; *value NULL when there is none. In `a`. */
 int store_get_meta(struct store *s, struct arena *a, const char *key, const char **value, struct fault *f);
 int store_put_meta(struct store *s, const char *key, const char *value, struct fault *f);
@@ -73,17 +78,31 @@ struct store_trial {
 	size_t own_bytes;
 	const char *own_json, *params_json;
 	uint32_t first_unit, nunits;
-	int32_t first_fold; /* 0, or -1 for the single unit without a fold */
+	int32_t first_fold;         /* 0, or -1 for the single unit without a fold */
+	const uint32_t *candidates; /* of a scheduled trial that picks its parents among them */
+	uint32_t ncandidates, best_n;
+	uint32_t gone; /* load only: 1 deleted, 2 superseded */
 };
 /* With its units: `ready` when it has no parents, else `waiting`. */
 int store_put_trial(struct store *s, const struct store_trial *t, struct fault *f);
+/* A scheduled trial has other parents or candidates now. *below (in `a`): the trials that come after it,
+ * whose inherited parameters may have changed too. */
+int store_put_parents(struct store *s, const struct store_trial *t, struct arena *a, uint32_t **below,
+                      uint32_t *nbelow, struct fault *f);
+int store_put_params(struct store *s, uint32_t trial, const char *params_json, struct fault *f);
+/* The trial is no part of the study any more; its attempts stay as history. */
+int store_put_gone(struct store *s, uint32_t trial, uint32_t gone, struct fault *f);
 struct store_unit {
 	uint32_t unit;
 	const char *state, *reason;
 	uint32_t cause, attempts, failures, losses, idle_requeues;
 	double value, best_step; /* NaN: NULL */
+	uint32_t resets, pending;
+	int32_t priority;
 };
 int store_put_unit(struct store *s, const struct store_unit *u, struct fault *f);
+/* What the attempts of this unit have brought so far does not count any more. */
+int store_archive_unit(struct store *s, uint32_t unit, struct fault *f);
 int store_put_trial_value(struct store *s, uint32_t trial, const char *state, double value, double sd,
                           uint32_t folds_done, struct fault *f);
 struct store_attempt_begin {
@@ -123,10 +142,15 @@ struct store_pick {
 	uint32_t trial, bucket, rank;
 	double value;
 	bool last;
+	uint32_t for_trial; /* 0: for all trials of the child phase */
 };
 int store_put_pick(struct store *s, const struct store_pick *p, struct fault *f);
-int store_put_audit(struct store *s, int64_t now_ms, const char *who, const char *command, int64_t units,
+int store_drop_pick(struct store *s, const char *phase, int32_t outer, const char *child_phase,
                     struct fault *f);
+/* `request`: what names the request for ever, or NULL. */
+int store_put_audit(struct store *s, int64_t now_ms, const char *who, const char *command, int64_t units,
+                    const char *request, struct fault *f);
+int store_find_audit(struct store *s, const char *request, bool *found, struct fault *f);
 /* Trials of `phase` none of whose units has begun, and their descendants, are forgotten (a domain was
  * edited). */
 int store_forget_unbegun(struct store *s, const char *phase, uint32_t *trials, struct fault *f);

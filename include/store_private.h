@@ -34,7 +34,7 @@ struct store_lock {
 	int fd; /* -1: not held */
 };
 int store_lock_take(struct store_lock *l, const char *lock_path, const char *db_path, const char *host,
-                    int64_t wait_ms, int64_t now_ms, struct fault *f);
+                    int64_t wait_ms, int64_t now_ms, bool *busy, struct fault *f);
 void store_lock_drop(struct store_lock *l);
 /* "2026-01-31 17:05:00" in local time. */
 void store_time_text(char buf[32], int64_t epoch_ms);
@@ -45,7 +45,8 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	X(COMMIT, "commit", "COMMIT")                                                                        \
 	X(SEQ, "record a position", "UPDATE position SET seq = ?1")                                          \
 	X(STUDY_PUT, "record the study",                                                                     \
-	  "INSERT INTO study VALUES(1, ?1, ?2) ON CONFLICT DO UPDATE SET name = ?1, text = ?2")              \
+	  "INSERT INTO study(one, name, text) VALUES(1, ?1, ?2) "                                            \
+	  "ON CONFLICT DO UPDATE SET name = ?1, text = ?2")                                                  \
 	X(STUDY_GET, "read the study", "SELECT name, text FROM study")                                       \
 	X(META_PUT, "record a fact about the study", "INSERT OR REPLACE INTO meta VALUES(?1, ?2)")           \
 	X(META_GET, "read a fact about the study", "SELECT value FROM meta WHERE key = ?1")                  \
@@ -60,8 +61,40 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	X(OWNER_TOUCH, "record a sign of life", "UPDATE owner SET last_seen_ms = ?1")                        \
 	X(WORKER_PUT, "record a worker", "INSERT OR REPLACE INTO worker VALUES(?1, ?2, ?3, ?4)")             \
 	X(TRIAL_PUT, "record a trial",                                                                       \
-	  "INSERT INTO trial(trial, phase, outer_fold, k, key_hi, key_lo, first_unit, nunits, first_fold) "  \
-	  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                                      \
+	  "INSERT INTO trial(trial, phase, outer_fold, k, key_hi, key_lo, first_unit, nunits, first_fold, "  \
+	  "best_n) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                         \
+	X(CANDIDATE_PUT, "record a trial", "INSERT INTO candidate VALUES(?1, ?2, ?3)")                       \
+	X(CANDIDATES_DROP, "record a trial's parents", "DELETE FROM candidate WHERE trial = ?1")             \
+	X(PARENTS_DROP, "record a trial's parents", "DELETE FROM lineage WHERE trial = ?1")                  \
+	X(BEST_N_PUT, "record a trial's parents", "UPDATE trial SET best_n = ?2 WHERE trial = ?1")           \
+	X(BELOW, "read what comes after a trial",                                                            \
+	  "WITH RECURSIVE down(d) AS (SELECT trial FROM lineage WHERE ancestor = ?1 AND nth IS NOT NULL "    \
+	  "UNION SELECT l.trial FROM lineage l JOIN down ON l.ancestor = down.d AND l.nth IS NOT NULL) "     \
+	  "SELECT d FROM down ORDER BY d")                                                                   \
+	X(ANCESTORS_DROP, "record a trial's parents",                                                        \
+	  "DELETE FROM lineage WHERE trial = ?1 AND nth IS NULL")                                            \
+	X(ANCESTORS_FIND, "record a trial's parents",                                                        \
+	  "WITH RECURSIVE up(a) AS (SELECT ancestor FROM lineage WHERE trial = ?1 AND nth IS NOT NULL "      \
+	  "UNION SELECT l.ancestor FROM lineage l JOIN up ON l.trial = up.a AND l.nth IS NOT NULL) "         \
+	  "INSERT OR IGNORE INTO lineage SELECT ?1, a, NULL FROM up")                                        \
+	X(TRIAL_PARAMS_PUT, "record a trial's parents",                                                      \
+	  "UPDATE trial_text SET params_json = ?2 WHERE trial = ?1")                                         \
+	X(GONE_PUT, "take a trial out", "UPDATE trial SET gone = ?2 WHERE trial = ?1")                       \
+	X(GONE_UNITS, "take a trial out", "UPDATE unit SET archived = attempts WHERE trial = ?1")            \
+	X(GONE_LINEAGE, "take a trial out", "DELETE FROM lineage WHERE trial = ?1 OR ancestor = ?1")         \
+	X(GONE_CANDIDATES, "take a trial out", "DELETE FROM candidate WHERE trial = ?1 OR candidate = ?1")   \
+	X(GONE_PICKS, "take a trial out", "DELETE FROM pick WHERE trial = ?1 OR for_trial = ?1")             \
+	X(UNPICK, "take a pick back",                                                                        \
+	  "DELETE FROM pick WHERE phase = ?1 AND outer_fold = ?2 AND child_phase = ?3 "                      \
+	  "AND for_trial IS NULL")                                                                           \
+	X(UNPICK_JOB, "take a pick back", "DELETE FROM pick WHERE for_trial = ?1")                           \
+	X(ARCHIVE, "put results away", "UPDATE unit SET archived = attempts WHERE unit = ?1")                \
+	X(JOBS_PUT, "record scheduled phases",                                                               \
+	  "INSERT INTO study(one, name, text, jobs) VALUES(1, ?1, '', ?2) "                                  \
+	  "ON CONFLICT DO UPDATE SET jobs = ?2")                                                             \
+	X(JOBS_GET, "read the scheduled phases", "SELECT jobs FROM study")                                   \
+	X(AUDIT_FIND, "look for a request", "SELECT 1 FROM audit_log WHERE request = ?1")                    \
+	X(LOAD_CANDIDATES, "read the trials", "SELECT trial, candidate, nth FROM candidate ORDER BY trial")  \
 	X(TRIAL_TEXT_PUT, "record a trial", "INSERT INTO trial_text VALUES(?1, ?2, ?3, ?4)")                 \
 	X(PARENT_PUT, "record a trial", "INSERT INTO lineage VALUES(?1, ?2, ?3)")                            \
 	X(ANCESTORS_PUT, "record a trial",                                                                   \
@@ -69,7 +102,8 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	X(UNIT_NEW, "record a unit", "INSERT INTO unit(unit, trial, fold, state) VALUES(?1, ?2, ?3, ?4)")    \
 	X(UNIT_PUT, "record a unit",                                                                         \
 	  "UPDATE unit SET state = ?2, reason = ?3, cause = ?4, attempts = ?5, failures = ?6, losses = ?7, " \
-	  "idle_requeues = ?8, value = ?9, best_step = ?10 WHERE unit = ?1")                                 \
+	  "idle_requeues = ?8, value = ?9, best_step = ?10, resets = ?11, priority = ?12, pending = ?13 "    \
+	  "WHERE unit = ?1")                                                                                 \
 	X(TRIAL_VALUE_PUT, "record a trial's value",                                                         \
 	  "UPDATE trial SET state = ?2, value = ?3, sd = ?4, folds_done = ?5 WHERE trial = ?1")              \
 	X(ATTEMPT_BEGIN, "record an attempt",                                                                \
@@ -99,29 +133,34 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	X(NAME_PUT, "record a metric's name", "INSERT INTO metric_name(name) VALUES(?1)")                    \
 	X(OUTPUT_PUT, "record output", "INSERT INTO output VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)") \
 	X(PICK_PUT, "record a pick",                                                                         \
-	  "INSERT INTO pick(phase, child_phase, outer_fold, trial, bucket, rank, value, last) "              \
-	  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                          \
+	  "INSERT INTO pick(phase, child_phase, outer_fold, trial, bucket, rank, value, last, for_trial) "   \
+	  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                                      \
 	X(AUDIT_PUT, "record an action",                                                                     \
-	  "INSERT INTO audit_log(at_ms, who, command, units) VALUES(?1, ?2, ?3, ?4)")                        \
+	  "INSERT INTO audit_log(at_ms, who, command, units, request) VALUES(?1, ?2, ?3, ?4, ?5)")           \
 	X(SERIES, "read a metric",                                                                           \
 	  "SELECT attempt, seq, step, value FROM metric WHERE unit = ?1 AND name = ?2 AND step IS NULL "     \
+	  "AND attempt > ifnull((SELECT archived FROM unit WHERE unit = ?1), 0) "                            \
 	  "UNION ALL SELECT max(attempt << 40 | seq) >> 40, seq, step, value FROM metric "                   \
-	  "WHERE unit = ?1 AND name = ?2 AND step IS NOT NULL GROUP BY step")                                \
+	  "WHERE unit = ?1 AND name = ?2 AND step IS NOT NULL "                                              \
+	  "AND attempt > ifnull((SELECT archived FROM unit WHERE unit = ?1), 0) GROUP BY step")              \
 	X(NEW_STEP, "read a metric's steps",                                                                 \
 	  "SELECT 1 FROM metric WHERE unit = ?1 AND attempt <= ?2 AND step IS NOT NULL "                     \
+	  "AND attempt > ifnull((SELECT archived FROM unit WHERE unit = ?1), 0) "                            \
 	  "GROUP BY step HAVING min(attempt) = ?2 LIMIT 1")                                                  \
 	X(LOAD_TRIALS, "read the trials",                                                                    \
 	  "SELECT t.trial, phase, outer_fold, k, key_hi, key_lo, first_unit, nunits, first_fold, own, "      \
-	  "own_json, ifnull(params_json, own_json) "                                                         \
+	  "own_json, ifnull(params_json, own_json), gone, best_n "                                           \
 	  "FROM trial t LEFT JOIN trial_text x ON x.trial = t.trial ORDER BY t.trial")                       \
 	X(LOAD_PARENTS, "read the trials",                                                                   \
 	  "SELECT trial, ancestor, nth FROM lineage WHERE nth IS NOT NULL ORDER BY trial")                   \
 	X(LOAD_PICKS, "read the picks",                                                                      \
-	  "SELECT phase, child_phase, outer_fold, trial, bucket, rank, value, last FROM pick ORDER BY id")   \
+	  "SELECT phase, child_phase, outer_fold, trial, bucket, rank, value, last, for_trial FROM pick "    \
+	  "ORDER BY id")                                                                                     \
 	X(LOAD_UNITS, "read the units",                                                                      \
-	  "SELECT unit, state, reason, cause, attempts, failures, losses, idle_requeues, value, best_step "  \
-	  "FROM unit WHERE state <> 'waiting' OR attempts <> 0 OR failures <> 0 OR losses <> 0 "             \
-	  "OR idle_requeues <> 0 ORDER BY unit")
+	  "SELECT unit, state, reason, cause, attempts, failures, losses, idle_requeues, value, best_step, " \
+	  "resets, priority, pending FROM unit WHERE (state <> 'waiting' OR attempts <> 0 OR failures <> 0 " \
+	  "OR losses <> 0 OR idle_requeues <> 0 OR resets <> 0 OR priority <> 0 OR pending <> 0) "           \
+	  "AND trial NOT IN (SELECT trial FROM trial WHERE gone <> 0) ORDER BY unit")
 
 enum store_statement {
 #define X(name, what, sql) STORE_SQL_##name,

@@ -16,7 +16,8 @@ enum goal { GOAL_MINIMIZE, GOAL_MAXIMIZE };
 enum aggregate { AGGREGATE_MEAN, AGGREGATE_MEDIAN, AGGREGATE_MIN, AGGREGATE_MAX };
 enum report_rule { REPORT_LAST, REPORT_BEST };
 enum phase_folds { FOLDS_EACH, FOLDS_OUTER, FOLDS_NONE };
-enum search_kind { SEARCH_GRID, SEARCH_RANDOM, SEARCH_SOBOL }; /* `auto` is resolved by the parser */
+/* `auto` is resolved by the parser. GIVEN: scheduled phases, nothing is searched. */
+enum search_kind { SEARCH_GRID, SEARCH_RANDOM, SEARCH_SOBOL, SEARCH_GIVEN };
 enum pick_kind { PICK_ALL, PICK_BEST };
 
 /* Why an attempt did not succeed. X(enum name, text). The order is part of the wire format. */
@@ -79,18 +80,32 @@ struct text_pair {
 	const char *name, *value;
 };
 
-/* A parameter that a unit of the phase has a value for, under the name people know it by. */
+/* A parameter that a unit of the phase has a value for, under the name people know it by. In a scheduled
+ * phase it may have none; then the next one of that name goes by the plain name (command_params_json). */
 struct visible {
 	const char *name; /* "lr", or "pretrain.lr" where a nearer phase has an lr too */
 	uint32_t phase, index;
+	uint32_t
+	    nearer; /* place in the list of the next nearer one of that plain name; VISIBLE_NEAREST: none */
 };
+#define VISIBLE_NEAREST UINT32_MAX
 
 struct study_phase {
 	const char *name;
 	uint32_t index;
 	struct command command;
 	const char *command_text; /* canonical, for identity and --accept */
-	const char *metric;       /* NULL: `none`, exit 0 is success */
+	/* A phase that `ranksweep schedule` made, not the study file: no search, its trials come one by one,
+	 * each with parents of its own (of the phases in `after`, all with pick ALL here; what a job picks is
+	 * its own business) and with one of these commands (`command` is the first of them). Every parameter
+	 * is optional: a trial has no value for what its call did not name, and then an ancestor's value
+	 * counts. Its units always have a directory, as later jobs may want it. It has the env, setup,
+	 * capture, aggregate and report of the top of the study file. */
+	bool scheduled;
+	const struct command *commands;
+	const char *const *command_texts;
+	uint32_t ncommands;
+	const char *metric; /* NULL: `none`, exit 0 is success */
 	enum goal goal;
 	enum aggregate aggregate;
 	enum report_rule report;
@@ -117,7 +132,7 @@ struct study_phase {
 	const bool *ancestor;
 	const struct visible *visible; /* own parameters, then inherited ones in the order of the phases */
 	uint32_t nvisible;
-	uint32_t line, col;
+	uint32_t line, col; /* scheduled: line counts these phases in the order they were made, from 1 */
 };
 
 struct study {
@@ -130,8 +145,9 @@ struct study {
 	double stop_target;
 	int64_t stop_time_ms; /* 0: none */
 	int64_t stop_trials;  /* 0: none */
-	const char *text;     /* the file as read (stored in the database) */
-	const char *path;     /* the name used in messages */
+	const char *text;     /* the file as read (stored in the database); "" when there is none */
+	const char *jobs; /* the scheduled phases as text (stored in the database); "" when there are none */
+	const char *path; /* the name used in messages */
 };
 
 /* All errors of a file, in its order. */
@@ -148,12 +164,51 @@ enum { STUDY_MAX_BYTES = 64 * 1024 * 1024 };
 int study_parse(struct arena *a, const char *path, const char *bytes, size_t n, const struct study **out,
                 struct study_errors *errors);
 
+/* A study as a database holds it: a study file, scheduled phases, both, or nothing yet. Phases of the file
+ * come first, in the order they have without the others. Where the file has no folds and the scheduled phases
+ * do, the study has theirs, and the phases of the file have none. Mistakes in scheduled phases have no line:
+ * "PATH: scheduled phase 'NAME': what is wrong, ..". */
+struct study_source {
+	const char *path; /* for messages */
+	const char *text; /* of the study file */
+	size_t text_bytes;
+	const char *jobs; /* made by study_add_jobs */
+	size_t jobs_bytes;
+	const char *name; /* of the study where there is no study file; seed 0 then */
+};
+int study_read(struct arena *a, const struct study_source *src, const struct study **out,
+               struct study_errors *errors);
+
+/* What one call of `schedule` says of a phase. NULL: not said; the phase keeps what it has, a new one gets
+ * the default (metric none, folds none, limits as a study file without defaults). Metric, goal and folds
+ * never change; retries and timeout may. */
+struct study_jobs {
+	const char *phase;
+	const char *command; /* must be given for a new phase, and for one that has several */
+	const char *const *params;
+	uint32_t nparams;
+	const char *const *after; /* names of the phases of the jobs' parents */
+	uint32_t nafter;
+	const char *metric, *goal, *folds, *retries, *timeout; /* texts, as in a study file */
+};
+/* The text of scheduled phases with this one added or extended: *jobs, in `a`, and the number of its command
+ * in *command (commands are the same when their words are). The same call again changes no byte. What stands
+ * in the way is a fault (FAULT_USAGE): a phase of the study file; another metric, goal or folds than the
+ * phase has; a phase that would come after itself, directly or not; no command; folds that are not the
+ * study's. The result is checked by study_read, whose errors tell of the command's placeholders and of names
+ * that have a meaning of their own. */
+int study_add_jobs(struct arena *a, const struct study *s, const struct study_jobs *add, const char **jobs,
+                   size_t *jobs_bytes, uint32_t *command, struct fault *f);
+
 const struct study_phase *study_find_phase(const struct study *s, const char *name);
 
 /* What a later edit may and may not change. Compare the stored study with the new one: 0 when the new one
  * only adds; -1 and the key that stands in the way. With accept, commands, env, domains, search may change
  * too (for trials not begun); study name, seed and folds never. changed[p] (nphases of `now`, may be NULL) is
- * set for phases whose domains changed. */
+ * set for phases whose domains changed.
+ *
+ * Both must have been read with the same text of scheduled phases, the stored one: these belong to the
+ * database and are not compared, except for what they take from the top of the study file. */
 int study_compare(const struct study *stored, const struct study *now, bool accept, bool *changed,
                   struct fault *f);
 

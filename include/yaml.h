@@ -36,4 +36,8 @@ typedef void yaml_report_fn(void *ctx, uint32_t line, uint32_t col, const char *
  * inside parentheses (they are joined again). */
 struct yaml_node *yaml_parse(struct arena *a, const char *bytes, size_t n, yaml_report_fn *report, void *ctx);
 
+/* Does this text come back byte for byte from a document where it stands as text_put_json writes it, beside
+ * many like it? Not when it is no UTF-8, or opens brackets that it does not close. */
+bool yaml_holds(const char *s, size_t n);
+
 #endif

@@ -15,7 +15,6 @@ void report_program(const char *name)
 	program = name;
 }
 
-/* A NaN has a sign, which printf shows and which hangs on the BLAS and the processor. */
 void report_metric(const char *name, double value, int step)
 {
 	ranksweep_metric_step(name, value, step);

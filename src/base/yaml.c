@@ -71,6 +71,25 @@ static const char *check_byte(struct builder *b, unsigned char c, size_t col, ui
 	return *open > MAX_OPEN ? "too many open brackets: a study needs five levels" : NULL;
 }
 
+bool yaml_holds(const char *s, size_t n)
+{
+	const unsigned char *u = (const unsigned char *)s;
+	uint32_t open = 0, most = 0;
+
+	for (size_t i = 0; i < n;) {
+		size_t len = u[i] < 0x80 ? 1 : sequence(u + i, n - i);
+
+		if (!len)
+			return false;
+		if (u[i] == '[' || u[i] == '{')
+			most = ++open > most ? open : most;
+		else if ((u[i] == ']' || u[i] == '}') && open)
+			open--;
+		i += len;
+	}
+	return open == 0 && most <= MAX_OPEN / 2;
+}
+
 static bool check_bytes(struct builder *b)
 {
 	const unsigned char *s = (const unsigned char *)b->bytes;

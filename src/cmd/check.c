@@ -26,7 +26,7 @@ struct check {
 static const char *const goal_names[] = {"minimize", "maximize"};
 static const char *const aggregate_names[] = {"mean", "median", "min", "max"};
 static const char *const folds_names[] = {"each", "outer", "none"};
-static const char *const search_names[] = {"grid", "random", "sobol"};
+static const char *const search_names[] = {"grid", "random", "sobol", "given"};
 
 static void warn(struct check *c, const char *text)
 {
@@ -169,7 +169,8 @@ static struct command_parent *example_parents(struct check *c, const struct stud
 		dirs = arena_array(&c->arena, n + 1, sizeof *dirs);
 		for (uint32_t i = 0; i < n; i++)
 			dirs[i] = example_dir(c, &c->study->phases[q], i);
-		parents[q] = (struct command_parent){.dirs = dirs, .ndirs = n, .value = 0, .best_step = 1};
+		parents[q] = (struct command_parent){
+		    .dirs = dirs, .ndirs = n, .ntrials = p->ancestor[q], .value = 0, .best_step = 1};
 	}
 	return parents;
 }
@@ -179,6 +180,7 @@ static void render_example(struct check *c, const struct study_phase *p, const s
 	const struct folds *k = &c->study->folds;
 	struct command_context ctx = {.study = c->study,
 	                              .phase = p,
+	                              .command = &p->command,
 	                              .scope = {x->by_phase, x->nphases},
 	                              .parents = example_parents(c, p),
 	                              .trial = p->index + 1,
@@ -191,7 +193,7 @@ static void render_example(struct check *c, const struct study_phase *p, const s
 	const char **argv;
 	struct fault f;
 
-	if (command_render(&c->arena, &p->command, &ctx, &argv, &f) == 0)
+	if (command_render(&c->arena, ctx.command, &ctx, &argv, &f) == 0)
 		c->commands[p->index] = command_line(&c->arena, argv);
 	else
 		warn(c, arena_printf(&c->arena, "phase %s: %s", p->name, f.text));
@@ -260,6 +262,8 @@ static void examine(struct check *c)
 	for (uint32_t i = 0; i < s->nphases; i++) {
 		struct example x;
 
+		if (s->phases[i].scheduled) /* its trials come from elsewhere */
+			continue;
 		visible_values(c, &s->phases[i], &x);
 		if (draw_example(c, &s->phases[i], &x))
 			render_example(c, &s->phases[i], &x);

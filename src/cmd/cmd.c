@@ -67,7 +67,8 @@ static int set_option(const struct cmd_usage *u, const struct cmd_option *o, con
 		*(const char **)o->into = value;
 		return 0;
 	case CMD_NUMBER:
-		if (!text_parse_int(value, strlen(value), &n) || n < 0)
+	case CMD_INTEGER:
+		if (!text_parse_int(value, strlen(value), &n) || (n < 0 && o->kind == CMD_NUMBER))
 			return cmd_misuse(u, f, "--%s takes a whole number, not `%s`", o->name, value);
 		*(int64_t *)o->into = n;
 		return 0;

@@ -1,6 +1,7 @@
 #include "cmd.h"
 
 #include "host.h"
+#include "ledger.h"
 #include "text.h"
 
 #include <dirent.h>
@@ -9,6 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { LIVE_SECONDS = 60 }; /* a run that was not heard of for so long is taken for dead */
 
@@ -104,25 +106,23 @@ static int find_only(struct cmd_db *d, struct fault *f)
 	                 n, d->path, second, n > 2 ? ", ..." : "");
 }
 
-static int parse_study(struct cmd_db *d, const char *path, const char *text, size_t n, struct fault *f)
+static int first_error(struct cmd_db *d, const char *path, const struct study_errors *errors, struct fault *f)
 {
-	struct study_errors errors = {0};
-
-	if (study_parse(&d->arena, path, text, n, &d->study, &errors) == 0)
-		return 0;
-	*f = errors.items[0];
-	if (errors.count > 1)
+	*f = errors->items[0];
+	if (errors->count > 1)
 		fault_set(f, FAULT_STUDY, "%.900s (and %u more: `ranksweep check %.60s`)",
-		          arena_strdup(&d->arena, f->text), errors.count - 1 + errors.dropped, path);
+		          arena_strdup(&d->arena, f->text), errors->count - 1 + errors->dropped, path);
 	return -1;
 }
 
 static int path_of_study(struct cmd_db *d, const char *study_path, struct fault *f)
 {
+	struct study_errors errors = {0};
 	struct bytes text = {0};
-	int bad = host_read_file(study_path, STUDY_MAX_BYTES, &text, f) ||
-	          parse_study(d, study_path, (const char *)text.data, text.len, f);
+	int bad = host_read_file(study_path, STUDY_MAX_BYTES, &text, f);
 
+	if (!bad && study_parse(&d->arena, study_path, (const char *)text.data, text.len, &d->study, &errors))
+		bad = first_error(d, study_path, &errors, f);
 	bytes_finish(&text);
 	if (bad)
 		return -1;
@@ -147,6 +147,8 @@ static int find_path(struct cmd_db *d, const char *word, struct fault *f)
 		d->path = arena_printf(&d->arena, "%s.db", word);
 		return 0;
 	}
+	if (d->create)
+		return fault_set(f, FAULT_IO, "%s: no such database; call it %s.db to begin one", word, word);
 	return fault_set(f, FAULT_IO, "%s: no such database", word);
 }
 
@@ -160,25 +162,123 @@ static const char *out_dir_of(struct arena *a, const char *path)
 
 static int load_study(struct cmd_db *d, struct fault *f)
 {
-	const char *name, *text;
-	size_t n;
-
-	if (store_get_study(d->store, &d->arena, &name, &text, &n, f))
+	if (ledger_read_study(&d->arena, d->store, d->path, &d->study, f))
 		return -1;
-	if (!text)
-		return fault_set(f, FAULT_IO, "%s: no study in it yet", d->path);
-	return parse_study(d, d->path, text, n, f);
+	return d->study ? 0 : fault_set(f, FAULT_IO, "%s: no study in it yet", d->path);
 }
 
-int cmd_db_open(struct cmd_db *d, const char *word, struct fault *f)
+static int find(struct cmd_db *d, const char *word, struct fault *f)
 {
-	*d = (struct cmd_db){0};
-	if (find_path(d, word, f) || open_path(d->path, &d->store, f) || load_study(d, f)) {
+	if (find_path(d, word, f)) {
 		cmd_db_close(d);
 		return -1;
 	}
 	d->out_dir = out_dir_of(&d->arena, d->path);
 	return 0;
+}
+
+int cmd_db_find(struct cmd_db *d, const char *word, struct fault *f)
+{
+	*d = (struct cmd_db){0};
+	return find(d, word, f);
+}
+
+int cmd_db_open(struct cmd_db *d, const char *word, struct fault *f)
+{
+	if (cmd_db_find(d, word, f))
+		return -1;
+	if (open_path(d->path, &d->store, f) || load_study(d, f)) {
+		cmd_db_close(d);
+		return -1;
+	}
+	return 0;
+}
+
+/* A database that `schedule` makes: its study has the name of the file, and no phases yet. */
+static int new_study(struct cmd_db *d, struct fault *f)
+{
+	const char *slash = strrchr(d->path, '/'), *file = slash ? slash + 1 : d->path;
+	struct study *s = arena_alloc(&d->arena, sizeof *s);
+
+	if (!d->create)
+		return fault_set(f, FAULT_IO, "%s: no study in it yet", d->path);
+	s->name = arena_strndup(&d->arena, file, strlen(file) - 3);
+	s->text = s->jobs = "";
+	s->path = d->path;
+	d->study = s;
+	return 0;
+}
+
+static bool folder_exists(struct cmd_db *d, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+
+	if (!slash)
+		return true;
+	return stat(arena_strndup(&d->arena, path, (size_t)(slash - path) + 1), &st) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
+int cmd_db_find_or_create(struct cmd_db *d, const char *word, struct fault *f)
+{
+	*d = (struct cmd_db){.create = true}; /* a database that is there may have no study yet */
+	if (!word || !ends_in(word, ".db") || (is_file(word) && sqlite_file(word)))
+		return find(d, word, f);
+	if (is_file(word)) {
+		struct stat st;
+
+		if (stat(word, &st) == 0 && st.st_size > 0)
+			return fault_set(f, FAULT_IO, "%s: it is no database", word);
+	}
+	if (!folder_exists(d, word))
+		return fault_set(f, FAULT_IO, "%s: there is no such folder to begin a database in", word);
+	d->path = arena_strdup(&d->arena, word);
+	d->out_dir = out_dir_of(&d->arena, d->path);
+	d->create = true;
+	d->begun = !is_file(word);
+	return 0;
+}
+
+void cmd_db_unmake(struct cmd_db *d)
+{
+	struct fault f;
+
+	if (!d->begun)
+		return;
+	store_close(d->store);
+	d->store = NULL;
+	unlink(d->path);
+	if (d->begun_out)
+		host_remove_tree(d->out_dir, &f);
+}
+
+/* Opening to write makes a database of an empty file, and tables in it: not for a slip of the keyboard. */
+int cmd_db_open_writer(struct cmd_db *d, bool *busy, struct fault *f)
+{
+	const char *fs;
+	struct store_open_options o = {.mode = STORE_WRITE,
+	                               .network = host_file_system(d->path, &fs) == HOST_FS_NETWORK,
+	                               .busy = busy,
+	                               .host = host_name(),
+	                               .now_ms = host_epoch_ms()};
+
+	*busy = false;
+	if (!d->create && !sqlite_file(d->path))
+		return fault_set(f, FAULT_IO, "%s: it is no database", d->path);
+	d->begun_out = d->begun && access(d->out_dir, F_OK) != 0;
+	if (host_make_dirs(d->out_dir, f))
+		return -1;
+	o.lock_path = arena_printf(&d->arena, "%s/lock", d->out_dir);
+	if (store_open(d->path, &o, &d->store, f))
+		return -1;
+	if (ledger_read_study(&d->arena, d->store, d->path, &d->study, f) == 0) {
+		if (d->study || new_study(d, f) == 0)
+			return 0;
+	}
+	store_close(d->store);
+	d->store = NULL;
+	return -1;
 }
 
 void cmd_db_close(struct cmd_db *d)

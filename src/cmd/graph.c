@@ -123,43 +123,64 @@ static void put_edge(struct graph *g, const char *from, const char *to, const ch
 }
 
 /* ---- phases ---------------------------------------------------------------------------------- */
-static int put_phase(struct graph *g, const struct study_phase *p, const struct extent *x, struct fault *f)
-{
-	const char *binds[] = {p->name, NULL}, *lines[3] = {p->name};
+struct counts {
 	int64_t done, failed, blocked;
+};
+
+/* What there is of a phase; of a scheduled one that is all there will be. */
+static int count_units(struct graph *g, const struct study_phase *p, struct extent *x, struct counts *n,
+                       struct fault *f)
+{
+	const char *binds[] = {p->name, NULL};
 	struct store_rows *rows;
-	struct arena *a = &g->db.arena;
 	int got;
 
 	if (store_select(g->db.store,
 	                 "SELECT ifnull(sum(state = 'done'), 0), ifnull(sum(state = 'failed'), 0),"
-	                 " ifnull(sum(state = 'blocked'), 0) FROM units WHERE phase = ?1",
+	                 " ifnull(sum(state = 'blocked'), 0), count(DISTINCT trial), count(*)"
+	                 " FROM units WHERE phase = ?1",
 	                 binds, &rows, f))
 		return -1;
 	got = store_next(rows, f);
-	done = got > 0 ? store_int(rows, 0) : 0;
-	failed = got > 0 ? store_int(rows, 1) : 0;
-	blocked = got > 0 ? store_int(rows, 2) : 0;
+	memset(n, 0, sizeof *n);
+	if (got > 0)
+		*n = (struct counts){store_int(rows, 0), store_int(rows, 1), store_int(rows, 2)};
+	if (got > 0 && p->scheduled) {
+		x->trials = (uint64_t)store_int(rows, 3);
+		x->units = (uint64_t)store_int(rows, 4);
+	}
 	store_rows_close(rows);
-	if (got < 0)
+	return got < 0 ? -1 : 0;
+}
+
+static int put_phase(struct graph *g, const struct study_phase *p, const struct extent *expected,
+                     struct fault *f)
+{
+	const char *lines[3] = {p->name};
+	struct counts n;
+	struct extent own = *expected;
+	const struct extent *x = &own;
+	struct arena *a = &g->db.arena;
+
+	if (count_units(g, p, &own, &n, f))
 		return -1;
 	lines[1] = arena_printf(a, "%s%llu trial%s, %llu unit%s", x->at_most ? "at most " : "",
 	                        (unsigned long long)x->trials, x->trials == 1 ? "" : "s",
 	                        (unsigned long long)x->units, x->units == 1 ? "" : "s");
-	lines[2] = arena_printf(a, "%lld done%s%s", (long long)done,
-	                        failed ? arena_printf(a, ", %lld failed", (long long)failed) : "",
-	                        blocked ? arena_printf(a, ", %lld blocked", (long long)blocked) : "");
+	lines[2] = arena_printf(a, "%lld done%s%s", (long long)n.done,
+	                        n.failed ? arena_printf(a, ", %lld failed", (long long)n.failed) : "",
+	                        n.blocked ? arena_printf(a, ", %lld blocked", (long long)n.blocked) : "");
 	if (!g->json) {
 		text_put(&g->out, "  ");
 		put_quoted(&g->out, p->name);
 		text_put(&g->out, " [label=");
 		put_label(&g->out, lines, 3);
 		text_putf(&g->out, ", fillcolor=%s];\n",
-		          fill_colour(failed                               ? "failed"
-		                      : blocked                            ? "blocked"
-		                      : done && (uint64_t)done >= x->units ? "done"
-		                      : done                               ? "running"
-		                                                           : ""));
+		          fill_colour(n.failed                                 ? "failed"
+		                      : n.blocked                              ? "blocked"
+		                      : n.done && (uint64_t)n.done >= x->units ? "done"
+		                      : n.done                                 ? "running"
+		                                                               : ""));
 		return 0;
 	}
 	text_put(&g->out, p->index ? ",\n  {" : "\n  {");
@@ -171,9 +192,9 @@ static int put_phase(struct graph *g, const struct study_phase *p, const struct 
 	report_key(&g->out, "units");
 	text_putf(&g->out, "%llu", (unsigned long long)x->units);
 	cmd_put_flag(&g->out, "at_most", x->at_most);
-	cmd_put_int(&g->out, "done", done);
-	cmd_put_int(&g->out, "failed", failed);
-	cmd_put_int(&g->out, "blocked", blocked);
+	cmd_put_int(&g->out, "done", n.done);
+	cmd_put_int(&g->out, "failed", n.failed);
+	cmd_put_int(&g->out, "blocked", n.blocked);
 	text_put(&g->out, "}");
 	return 0;
 }

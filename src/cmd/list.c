@@ -6,34 +6,11 @@
 
 enum { BATCH = 5000 };
 
-/* every name of a parameter, also as phase.name */
-static void selector_names_of(struct cmd_db *d, struct selector_names *out)
-{
-	const struct study *s = d->study;
-	const char **phases = arena_array(&d->arena, s->nphases, sizeof *phases), **params;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < s->nphases; i++)
-		n += 2 * s->phases[i].space.nparams;
-	params = arena_array(&d->arena, n + 1, sizeof *params);
-	n = 0;
-	for (uint32_t i = 0; i < s->nphases; i++) {
-		const struct space *x = &s->phases[i].space;
-
-		phases[i] = s->phases[i].name;
-		for (uint32_t k = 0; k < x->nparams; k++) {
-			params[n++] = x->params[k].name;
-			params[n++] = arena_printf(&d->arena, "%s.%s", s->phases[i].name, x->params[k].name);
-		}
-	}
-	*out = (struct selector_names){phases, s->nphases, params, n};
-}
-
 int cmd_select(struct cmd_db *d, char *const *words, int n, struct selector_sql *out, struct fault *f)
 {
 	struct selector_names names;
 
-	selector_names_of(d, &names);
+	selector_names_of(&d->arena, d->study, &names);
 	return selector_parse(&d->arena, (const char *const *)words, (uint32_t)n, &names, out, f);
 }
 

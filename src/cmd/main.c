@@ -25,6 +25,13 @@ static const struct verb {
     {"results", "[DB]", cmd_results, "trials of each phase, the best first"},
     {"best", "[DB]", cmd_best, "the best trial and its parameters"},
     {"graph", "[DB]", cmd_graph, "the graph of dependencies, for Graphviz"},
+    {"schedule", "DB ARGS...", cmd_schedule, "add jobs from the command line"},
+    {"reset", "[DB] SELECTOR...", cmd_reset, "back to the beginning, with all that comes after"},
+    {"cancel", "[DB] SELECTOR...", cmd_cancel, "end for good; blocks what comes after"},
+    {"hold", "[DB] SELECTOR...", cmd_hold, "do not start"},
+    {"release", "[DB] SELECTOR...", cmd_release, "start what was held, in its turn"},
+    {"delete", "[DB] SELECTOR...", cmd_delete, "trials, with all that comes after"},
+    {"priority", "[DB] SELECTOR...", cmd_priority, "start some sooner or later than others"},
     {"help", "[VERB]", cmd_help, "this list, or the help of a verb"},
     {"version", "", cmd_version, "print the version"},
 };

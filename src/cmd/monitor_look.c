@@ -5,9 +5,9 @@
  * can't commit while somebody reads. */
 #include "monitor.h"
 
-#include "ask.h"
 #include "child.h"
 #include "host.h"
+#include "inquire.h"
 #include "output.h"
 #include "text.h"
 
@@ -194,7 +194,7 @@ static int count_running(struct look *l, struct fault *f)
 }
 
 /* The first line of what it said, for the words in brackets. */
-static void set_why(struct monitor_batch *b, const char *program, const struct ask_answer *a)
+static void set_why(struct monitor_batch *b, const char *program, const struct inquiry *a)
 {
 	const char *said = a->err[0] ? a->err : a->out;
 
@@ -206,7 +206,7 @@ static void ask_batch(struct look *l)
 {
 	struct monitor_batch *b = &l->m->batch;
 	const char *argv[BATCH_WORDS];
-	struct ask_answer a;
+	struct inquiry a;
 	struct fault f;
 
 	if (b->run == l->run && l->now_ms - b->asked_ms < AGAIN_MS)
@@ -216,7 +216,7 @@ static void ask_batch(struct look *l)
 		snprintf(b->why, sizeof b->why, "it was in no batch job");
 	} else if (!batch_question(&l->out->arena, l->job, argv)) {
 		snprintf(b->why, sizeof b->why, "job %.100s is of no known kind", l->job);
-	} else if (ask_program(argv, BATCH_MS, &a, &f)) {
+	} else if (inquire_program(argv, BATCH_MS, &a, &f)) {
 		snprintf(b->why, sizeof b->why, "%.*s", (int)sizeof b->why - 1, f.text);
 	} else {
 		b->life = batch_answer(l->job, a.status, a.out, a.err);

@@ -4,28 +4,38 @@
 
 #include <string.h>
 
-/* ?1 is the phase. A trial is complete when all of its folds are done. */
+/* ?1 is the phase. A trial is complete when all of its folds are done. Places are given over narrow rows,
+ * with one window for both functions, so by one sort; what a row shows is looked up only for those asked for.
+ */
 #define RANKED                                                                                               \
-	"WITH scored AS (SELECT *, state = 'done' AS complete, " RANKING_IS_FINITE " AS finite,"             \
-	"  CASE WHEN json_valid(params) THEN params ELSE '{}' END AS known FROM trials WHERE phase = ?1),"   \
-	" ranked AS (SELECT *, count(*) OVER (PARTITION BY outer_fold) AS many,"                             \
-	"  row_number() OVER (PARTITION BY outer_fold ORDER BY finite DESC, complete DESC,"                  \
-	"   CASE WHEN finite THEN %svalue END, trial) AS place FROM scored),"                                \
-	" numbered AS (SELECT *, row_number() OVER (PARTITION BY outer_fold ORDER BY %s) AS nth FROM "       \
-	"ranked)"                                                                                            \
-	" SELECT trial, outer_fold, state, folds_done, folds, value, sd, complete, finite, many, place,"     \
-	"  (SELECT min(u.value) FROM units u WHERE u.trial = numbered.trial AND u.state = 'done'),"          \
-	"  (SELECT max(u.value) FROM units u WHERE u.trial = numbered.trial AND u.state = 'done'),"          \
-	"  first_unit, known"                                                                                \
-	" FROM numbered WHERE finite >= %d AND (nth <= %lld OR %lld = 0) ORDER BY outer_fold, nth"
+	"WITH scored AS (SELECT trial, outer_fold, value, state = 'done' AS complete, " RANKING_IS_FINITE    \
+	" AS finite FROM trials WHERE phase = ?1),"                                                          \
+	" ranked AS (SELECT trial, outer_fold, complete, finite, count(*) OVER placed AS many,"              \
+	"  row_number() OVER placed AS place FROM scored"                                                    \
+	"  WINDOW placed AS (PARTITION BY outer_fold"                                                        \
+	"   ORDER BY finite DESC, complete DESC, CASE WHEN finite THEN %svalue END, trial"                   \
+	"   ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),"                                     \
+	" numbered AS (SELECT trial, complete, finite, many, place, %s AS nth FROM ranked)"                  \
+	" SELECT t.trial, t.outer_fold, t.state, t.folds_done, t.folds, t.value, t.sd, complete, finite,"    \
+	"  many, place,"                                                                                     \
+	"  (SELECT min(u.value) FROM units u WHERE u.trial = t.trial AND u.state = 'done'),"                 \
+	"  (SELECT max(u.value) FROM units u WHERE u.trial = t.trial AND u.state = 'done'),"                 \
+	"  t.first_unit, CASE WHEN json_valid(t.params) THEN t.params ELSE '{}' END"                         \
+	" FROM numbered r JOIN trials t ON t.trial = r.trial"                                                \
+	" WHERE finite >= %d AND (nth <= %lld OR %lld = 0) ORDER BY t.outer_fold, nth"
+
+/* By place, by number, or by a parameter: ?2. */
+#define BY_TRIAL "row_number() OVER (PARTITION BY outer_fold ORDER BY trial)"
+#define BY_PARAM                                                                                             \
+	"row_number() OVER (PARTITION BY outer_fold ORDER BY (SELECT j.value FROM trials x, json_each("      \
+	"CASE WHEN json_valid(x.params) THEN x.params ELSE '{}' END) j"                                      \
+	" WHERE x.trial = ranked.trial AND j.key = ?2), place)"
 
 int ranking_select(struct cmd_db *d, const struct ranking_ask *q, struct store_rows **rows, struct fault *f)
 {
 	bool by_trial = q->sort && !strcmp(q->sort, "trial");
 	const char *binds[] = {q->phase->name, by_trial ? NULL : q->sort, NULL};
-	const char *order = by_trial  ? "trial"
-	                    : q->sort ? "(SELECT value FROM json_each(known) WHERE key = ?2), place"
-	                              : "place";
+	const char *order = by_trial ? BY_TRIAL : q->sort ? BY_PARAM : "place";
 	bool maximize = q->phase->metric && q->phase->goal == GOAL_MAXIMIZE;
 
 	return store_select(d->store,
@@ -75,11 +85,13 @@ static const struct param *param_of(const struct study *s, const struct visible 
 static void param_column(struct ranking_table *t, const struct study *s, const struct visible *v)
 {
 	const struct param *p = param_of(s, v);
-	bool number = p->ordered || (p->kind != DOMAIN_CONST && p->kind != DOMAIN_CHOICE);
+	bool number =
+	    p->ordered || (p->kind != DOMAIN_CONST && p->kind != DOMAIN_CHOICE && p->kind != DOMAIN_ANY);
 	unsigned flags = (number ? REPORT_RIGHT : REPORT_SHRINK) | REPORT_DROP;
 
 	if (t->kind == RANKING_TABLE) /* a constant says nothing about a trial */
-		flags |= (p->kind == DOMAIN_CONST ? REPORT_JSON_ONLY : 0) | (p->cond ? REPORT_HIDE_EMPTY : 0);
+		flags |= (p->kind == DOMAIN_CONST ? REPORT_JSON_ONLY : 0) |
+		         (p->cond || p->kind == DOMAIN_ANY ? REPORT_HIDE_EMPTY : 0);
 	t->names[t->nparams++] = v->name;
 	report_column(&t->report, v->name, NULL, flags);
 }

@@ -6,6 +6,7 @@
 #include "host.h"
 #include "launch.h"
 #include "leader.h"
+#include "ledger.h"
 #include "rank.h"
 #include "store.h"
 #include "study.h"
@@ -142,24 +143,35 @@ static bool ends_in_db(const char *path)
 	return n > 3 && !strcmp(path + n - 3, ".db");
 }
 
+/* Without a study file the study is what has been scheduled. */
 static int read_stored(struct loaded *l, const char *path, struct fault *f)
 {
 	struct store_open_options o = {.mode = STORE_READ};
 	struct store *s;
-	const char *name, *text;
-	size_t n;
 	int bad;
 
 	if (store_open(path, &o, &s, f))
 		return -1;
-	bad = store_get_study(s, &l->arena, &name, &text, &n, f);
+	bad = ledger_read_study(&l->arena, s, path, &l->study, f);
 	store_close(s);
 	if (bad)
 		return -1;
-	if (!text)
-		return fault_set(f, FAULT_STUDY,
-		                 "%s: no study in this database yet; run it with a study file", path);
-	bytes_put(&l->text, text, n);
+	if (!l->study)
+		return fault_set(
+		    f, FAULT_STUDY,
+		    "%s: no study in this database yet; run it with a study file, or `schedule` jobs", path);
+	bytes_put(&l->text, l->study->text, strlen(l->study->text));
+	return 0;
+}
+
+static int read_file(struct loaded *l, const char *path, struct fault *f)
+{
+	struct study_errors errors;
+
+	if (host_read_file(path, STUDY_MAX_BYTES, &l->text, f))
+		return -1;
+	if (study_parse(&l->arena, path, (const char *)l->text.data, l->text.len, &l->study, &errors))
+		return cmd_study_errors(&errors, f);
 	return 0;
 }
 
@@ -176,13 +188,8 @@ static void name_outputs(struct loaded *l, const struct run_options *o)
 
 static int load(struct loaded *l, const struct run_options *o, struct fault *f)
 {
-	struct study_errors errors;
-
-	if (ends_in_db(o->what) ? read_stored(l, o->what, f)
-	                        : host_read_file(o->what, STUDY_MAX_BYTES, &l->text, f))
+	if (ends_in_db(o->what) ? read_stored(l, o->what, f) : read_file(l, o->what, f))
 		return -1;
-	if (study_parse(&l->arena, o->what, (const char *)l->text.data, l->text.len, &l->study, &errors))
-		return cmd_study_errors(&errors, f);
 	name_outputs(l, o);
 	return 0;
 }
@@ -251,7 +258,7 @@ static int lead(struct rank *r, const struct run_options *o, struct fault *f)
 
 	if (!bad) {
 		c.study = l.study;
-		c.text = (const char *)l.text.data;
+		c.text = l.text.data ? (const char *)l.text.data : "";
 		c.text_bytes = l.text.len;
 		c.db_path = l.db_path;
 		c.out_dir = l.out_dir;

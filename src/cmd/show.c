@@ -12,7 +12,7 @@ enum { RELATIVES_SHOWN = 20 };
 static const char sql_unit[] =
     "SELECT units.unit, units.phase, units.trial, units.outer_fold, units.fold, units.state, units.reason,"
     " units.value, units.best_step, units.attempts, units.failures, units.losses, units.cause, units.host,"
-    " units.rank, units.started, units.finished, units.seconds,"
+    " units.rank, units.started, units.finished, units.seconds, units.priority,"
     " CASE WHEN json_valid(t.params) THEN t.params ELSE '{}' END"
     " FROM units JOIN trials t ON t.trial = units.trial WHERE units.unit = ?1";
 enum {
@@ -34,6 +34,7 @@ enum {
 	U_STARTED,
 	U_FINISHED,
 	U_SECONDS,
+	U_PRIORITY,
 	U_PARAMS
 };
 

@@ -9,12 +9,14 @@
 enum { TAIL_LINES = 20 };
 
 static const char sql_attempts[] =
-    "SELECT attempt, state, reason, exit_code, signal, NULL, run, host, rank, pid, started, finished,"
+    "SELECT attempt, state, nullif(archived, 0), reason, exit_code, signal, NULL, run, host, rank, pid, "
+    "started, finished,"
     " round(finished - started, 3), user_seconds, system_seconds, max_rss_kb, command, tail FROM attempts"
     " WHERE unit = CAST(?1 AS INTEGER) ORDER BY attempt";
 enum {
 	A_ATTEMPT,
 	A_STATE,
+	A_ARCHIVED,
 	A_REASON,
 	A_EXIT_CODE,
 	A_SIGNAL,
@@ -124,6 +126,7 @@ static const char *ending_text(struct show *s, const struct ending *e)
 static const struct show_column attempt_columns[] = {
     {"attempt", NULL, REPORT_RIGHT},
     {"state", NULL, REPORT_STATE},
+    {"archived", NULL, REPORT_HIDE_EMPTY}, /* 1: from before a reset */
     {"reason", NULL, REPORT_HIDE_EMPTY},
     {"exit_code", "exit", REPORT_RIGHT | REPORT_HIDE_EMPTY},
     {"signal", NULL, REPORT_RIGHT | REPORT_JSON_ONLY},

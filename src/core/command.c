@@ -50,26 +50,66 @@ static int put_argument(struct line *l, const char *s, struct fault *f)
 
 /* ---- pieces ------------------------------------------------------------------------------------ */
 
-/* A placeholder without a value: its fallback, or a fault. */
+/* A placeholder without a value: 0 when it has a fallback. */
+static int check_fallback(const struct command_piece *p, const char *why, struct fault *f)
+{
+	if (p->text)
+		return 0;
+	return fault_set(f, FAULT_STUDY, "{%.64s} %s and has no fallback, as in {%.64s|0}", p->name, why,
+	                 p->name);
+}
+
 static int put_fallback(struct line *l, const struct command_piece *p, const char *why, struct fault *f)
 {
-	if (!p->text)
-		return fault_set(f, FAULT_STUDY, "{%.64s} %s and has no fallback, as in {%.64s|0}", p->name,
-		                 why, p->name);
+	if (check_fallback(p, why, f))
+		return -1;
 	text_put(&l->bytes, p->text);
 	return 0;
 }
 
+/* NULL: it has none. */
+static const struct value *value_in(const struct scope *s, uint32_t phase, uint32_t index)
+{
+	const struct value *v = phase < s->nphases ? s->by_phase[phase] : NULL;
+
+	return v && v[index].kind != VALUE_NONE ? &v[index] : NULL;
+}
+
+static const struct value *first_value(const struct scope *s, const struct command_piece *p)
+{
+	const struct value *v = NULL;
+
+	for (uint32_t i = 0; i < p->nrefs && !v; i++)
+		v = value_in(s, p->refs[i].phase, p->refs[i].index);
+	return v;
+}
+
+static const char *without_value(const struct command_context *x)
+{
+	return x->phase->scheduled ? "has no value in this job" : "is not active";
+}
+
 static int put_param(struct line *l, const struct command_piece *p, struct fault *f)
 {
-	const struct scope *s = &l->x->scope;
-	const struct value *v = p->phase < s->nphases ? s->by_phase[p->phase] : NULL;
+	const struct value *v = first_value(&l->x->scope, p);
 	char buf[TEXT_NUMBER];
 
-	if (!v || v[p->index].kind == VALUE_NONE)
-		return put_fallback(l, p, "is not active", f);
-	text_put(&l->bytes, value_text(&v[p->index], buf));
+	if (!v)
+		return put_fallback(l, p, without_value(l->x), f);
+	text_put(&l->bytes, value_text(v, buf));
 	return 0;
+}
+
+static const char no_parent[] = "is of a phase that this job does not come after,";
+
+static int check_dir(const struct command_piece *p, uint32_t ndirs, struct fault *f)
+{
+	if (ndirs == 1)
+		return 0;
+	if (ndirs == 0)
+		return check_fallback(p, no_parent, f);
+	return fault_set(f, FAULT_STUDY, "{%.64s} stands for %u folders here: {%.64ss} names them all",
+	                 p->name, ndirs, p->name);
 }
 
 static int put_parent(struct line *l, const struct command_piece *p, struct fault *f)
@@ -78,14 +118,18 @@ static int put_parent(struct line *l, const struct command_piece *p, struct faul
 	char buf[TEXT_NUMBER];
 
 	if (p->kind == PIECE_PARENT_DIR) {
-		if (q->ndirs != 1)
-			return fault_set(f, FAULT_STUDY, "{%.64s} stands for %u folders", p->name, q->ndirs);
-		text_put(&l->bytes, q->dirs[0]);
+		if (check_dir(p, q->ndirs, f))
+			return -1;
+		text_put(&l->bytes, q->ndirs ? q->dirs[0] : p->text);
 	} else if (p->kind == PIECE_PARENT_VALUE) {
 		if (isnan(q->value))
 			return put_fallback(l, p, "has no value", f);
 		text_double(buf, q->value);
 		text_put(&l->bytes, buf);
+	} else if (p->kind == PIECE_PARENT_TRIAL) {
+		if (!q->trial)
+			return put_fallback(l, p, "is of several trials here, or of none", f);
+		text_putf(&l->bytes, "%u", q->trial);
 	} else {
 		if (!(fabs(q->best_step) < 0x1p62))
 			return put_fallback(l, p, "has no value (no step was reported)", f);
@@ -151,6 +195,7 @@ static int put_piece(struct line *l, const struct command_piece *p, struct fault
 	case PIECE_PARENT_DIR:
 	case PIECE_PARENT_VALUE:
 	case PIECE_PARENT_STEP:
+	case PIECE_PARENT_TRIAL:
 		return put_parent(l, p, f);
 	default:
 		put_context(l, p->kind);
@@ -229,6 +274,44 @@ int command_render(struct arena *a, const struct command *c, const struct comman
 	return rc;
 }
 
+/* ---- before there is anything to render ---------------------------------------------------------- */
+
+static int check_number(const struct command_context *x, const struct command_piece *p, struct fault *f)
+{
+	uint32_t n = x->parents[p->phase].ntrials;
+
+	if (p->kind != PIECE_PARENT_TRIAL && !x->study->phases[p->phase].metric)
+		return check_fallback(p, "has no value, as the metric of its phase is none,", f);
+	if (n == 0)
+		return check_fallback(p, no_parent, f);
+	return n == 1 ? 0 : check_fallback(p, "is of several trials here", f);
+}
+
+static int check_piece(const struct command_context *x, const struct command_piece *p, struct fault *f)
+{
+	switch (p->kind) {
+	case PIECE_PARAM:
+		return first_value(&x->scope, p) ? 0 : check_fallback(p, without_value(x), f);
+	case PIECE_PARENT_DIR:
+		return check_dir(p, x->parents[p->phase].ndirs, f);
+	case PIECE_PARENT_VALUE:
+	case PIECE_PARENT_STEP:
+	case PIECE_PARENT_TRIAL:
+		return check_number(x, p, f);
+	default:
+		return 0;
+	}
+}
+
+int command_check(const struct command *c, const struct command_context *x, struct fault *f)
+{
+	for (uint32_t i = 0; i < c->nwords; i++)
+		for (uint32_t k = 0; c->words[i].kind == WORD_PIECES && k < c->words[i].npieces; k++)
+			if (check_piece(x, &c->words[i].pieces[k], f))
+				return -1;
+	return 0;
+}
+
 /* ---- other texts ------------------------------------------------------------------------------- */
 
 static void put_json_value(struct bytes *b, const struct value *v)
@@ -244,25 +327,40 @@ static void put_json_value(struct bytes *b, const struct value *v)
 	text_put(b, v->kind == VALUE_CHOICE ? buf : value_text(v, buf));
 }
 
+/* In a scheduled phase the nearest parameter that has a value goes by its plain name. */
+static const char *json_name(struct arena *a, const struct study *s, const struct study_phase *p,
+                             const struct visible *w, const struct scope *scope)
+{
+	const char *name;
+	uint32_t i = w->nearer;
+
+	if (!p->scheduled)
+		return w->name;
+	while (i != VISIBLE_NEAREST && !value_in(scope, p->visible[i].phase, p->visible[i].index))
+		i = p->visible[i].nearer;
+	name = s->phases[w->phase].space.params[w->index].name;
+	return i == VISIBLE_NEAREST ? name : arena_printf(a, "%s.%s", s->phases[w->phase].name, name);
+}
+
 const char *command_params_json(struct arena *a, const struct study *s, const struct study_phase *p,
                                 const struct scope *scope, bool own_only)
 {
 	struct bytes b = {0};
-	const char *out;
+	const char *out, *name;
 
-	(void)s;
 	text_put(&b, "{");
 	for (uint32_t i = 0; i < p->nvisible; i++) {
 		const struct visible *w = &p->visible[i];
-		const struct value *v = w->phase < scope->nphases ? scope->by_phase[w->phase] : NULL;
+		const struct value *v = value_in(scope, w->phase, w->index);
 
-		if ((own_only && w->phase != p->index) || !v || v[w->index].kind == VALUE_NONE)
+		if ((own_only && w->phase != p->index) || !v)
 			continue;
 		if (b.len > 1)
 			text_put(&b, ", ");
-		text_put_json(&b, w->name, strlen(w->name));
+		name = json_name(a, s, p, w, scope);
+		text_put_json(&b, name, strlen(name));
 		text_put(&b, ": ");
-		put_json_value(&b, &v[w->index]);
+		put_json_value(&b, v);
 	}
 	text_put(&b, "}");
 	out = arena_strndup(a, (const char *)b.data, b.len);

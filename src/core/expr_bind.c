@@ -46,6 +46,8 @@ static enum type type_of_param(const struct param *p)
 {
 	uint32_t numbers = 0;
 
+	if (p->kind == DOMAIN_ANY)
+		return TYPE_MIXED;
 	if (p->kind != DOMAIN_CONST && p->kind != DOMAIN_CHOICE)
 		return TYPE_NUMBER;
 	for (uint32_t i = 0; i < p->nchoices; i++)

@@ -127,6 +127,8 @@ static void count_trials(const struct study *s, const struct study_phase *p, con
 	uint64_t each;
 
 	*out = (struct count){0};
+	if (p->scheduled)
+		return;
 	count_groups(s, p, c, out);
 	each = trials_of_search(p, &out->at_most);
 	if (!p->trials_total) {

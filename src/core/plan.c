@@ -51,9 +51,17 @@ static uint32_t table_find(const struct plan *p, const struct plan_table *t, key
 	return t->cells ? *find_cell(p, t, get, key) : 0;
 }
 
+/* The key of a superseded trial is free again; table_put then takes over its cell. */
 uint32_t plan_find_trial(const struct plan *p, struct key128 key)
 {
-	return table_find(p, &p->trial_table, trial_key_of, key);
+	uint32_t trial = table_find(p, &p->trial_table, trial_key_of, key);
+
+	return trial && plan_trial(p, trial)->gone != GONE_SUPERSEDED ? trial : 0;
+}
+
+void plan_know_key(struct plan *p, uint32_t trial)
+{
+	table_put(p, &p->trial_table, trial_key_of, trial);
 }
 
 /* ---- identity --------------------------------------------------------------------------------- */
@@ -257,7 +265,7 @@ static uint32_t add_group(struct plan *p, uint32_t instance)
 	return p->groups.count;
 }
 
-static void link_parent(struct plan *p, uint32_t parent, uint32_t combo)
+void plan_link_parent(struct plan *p, uint32_t parent, uint32_t combo)
 {
 	struct plan_link *l = slab_add(&p->links);
 	struct plan_trial *t = plan_trial(p, parent);
@@ -267,13 +275,15 @@ static void link_parent(struct plan *p, uint32_t parent, uint32_t combo)
 	t->first_link = p->links.count;
 }
 
-static void set_parents(struct plan *p, struct plan_combo *c, uint32_t phase, const uint32_t *parents,
-                        uint32_t n)
+void plan_set_parents(struct plan *p, struct plan_combo *c, uint32_t phase, const uint32_t *parents,
+                      uint32_t n)
 {
-	bool as_one = n > p->study->phases[phase].nafter;
+	const struct study_phase *ph = &p->study->phases[phase];
+	bool as_one = ph->scheduled ? n > 1 : n > ph->nafter;
 	uint32_t *many;
 
 	c->nparents = n;
+	c->merged = as_one;
 	if (n <= 1) {
 		c->parents.one = n ? parents[0] : 0;
 		return;
@@ -287,7 +297,10 @@ static void set_parents(struct plan *p, struct plan_combo *c, uint32_t phase, co
 
 uint32_t plan_find_combo(const struct plan *p, uint32_t instance, const uint32_t *parents, uint32_t n)
 {
-	return table_find(p, &p->combo_table, combo_key_of, plan_combo_key(p, instance, parents, n));
+	uint32_t combo =
+	    table_find(p, &p->combo_table, combo_key_of, plan_combo_key(p, instance, parents, n));
+
+	return combo && !plan_combo(p, combo)->dead ? combo : 0;
 }
 
 uint32_t plan_add_combo(struct plan *p, uint32_t instance, const uint32_t *parents, uint32_t n)
@@ -297,12 +310,14 @@ uint32_t plan_add_combo(struct plan *p, uint32_t instance, const uint32_t *paren
 	struct plan_combo *c;
 	struct plan_group *g;
 
-	if (combo)
+	if (combo) { /* known: a pick was made again, or a replay */
+		plan_combo(p, combo)->open = false;
 		return combo;
+	}
 	c = slab_add(&p->combos);
 	combo = p->combos.count;
 	c->key = plan_combo_key(p, instance, parents, n);
-	set_parents(p, c, in->phase, parents, n);
+	plan_set_parents(p, c, in->phase, parents, n);
 	table_put(p, &p->combo_table, combo_key_of, combo);
 	c->group = in->total_group ? in->total_group : add_group(p, instance);
 	g = plan_group(p, c->group);
@@ -311,7 +326,7 @@ uint32_t plan_add_combo(struct plan *p, uint32_t instance, const uint32_t *paren
 	g->ncombos++;
 	in->combos++;
 	for (uint32_t i = 0; i < n; i++)
-		link_parent(p, parents[i], combo);
+		plan_link_parent(p, parents[i], combo);
 	if (!in->total_group)
 		plan_ask(p, c->group);
 	return combo;
@@ -336,6 +351,27 @@ void plan_leave_out(struct plan *p, uint32_t next_trial, uint32_t next_unit)
 		slab_add(&p->units);
 }
 
+/* A copy that lasts as long as the plan: what is none of the domain's choices (a scheduled job's value, one
+ * that an edit took out of the domain) lives with whoever parsed it. */
+static const struct value *keep_values(struct plan *p, const struct space *space, const struct value *values)
+{
+	size_t bytes = space->nparams * sizeof *values;
+	struct value *out = arena_grow(p->arena, values, bytes, bytes);
+
+	for (uint32_t i = 0; i < space->nparams; i++) {
+		const struct param *x = &space->params[i];
+		const struct choice *c = out[i].kind == VALUE_CHOICE ? out[i].u.choice : NULL;
+		struct choice *own;
+
+		if (!c || (x->choices && c >= x->choices && c < x->choices + x->nchoices))
+			continue;
+		own = arena_grow(p->arena, c, sizeof *c, sizeof *c);
+		own->text = arena_strdup(p->arena, c->text);
+		out[i].u.choice = own;
+	}
+	return out;
+}
+
 uint32_t plan_add_trial(struct plan *p, uint32_t combo, uint32_t k, struct key128 key,
                         const struct value *values)
 {
@@ -346,19 +382,16 @@ uint32_t plan_add_trial(struct plan *p, uint32_t combo, uint32_t k, struct key12
 	struct plan_trial *t = slab_add(&p->trials);
 	uint32_t trial = p->trials.count;
 
-	t->key = key;
-	t->k = k;
-	t->combo = combo;
-	t->instance = g->instance;
+	*t = (struct plan_trial){.key = key, .k = k, .combo = combo, .instance = g->instance};
 	if (nparams)
-		t->values = arena_grow(p->arena, values, nparams * sizeof *values, nparams * sizeof *values);
+		t->values = keep_values(p, &p->study->phases[in->phase].space, values);
 	if (c->last_trial)
 		plan_trial(p, c->last_trial)->next_in_combo = trial;
 	else
 		c->first_trial = trial;
 	c->last_trial = trial;
 	add_units(p, t, trial, p->units_per_trial[in->phase]);
-	table_put(p, &p->trial_table, trial_key_of, trial);
+	plan_know_key(p, trial);
 	if (g->proposed <= k)
 		g->proposed = k + 1;
 	in->trials++;
@@ -374,6 +407,24 @@ uint32_t plan_add_trial(struct plan *p, uint32_t combo, uint32_t k, struct key12
 	return trial;
 }
 
+/* Of a scheduled trial: any, each once, of the phases its phase comes after. */
+static bool job_parents_valid(const struct plan *p, const struct study_phase *ph, const uint32_t *parents,
+                              uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t k = 0;
+
+		if (parents[i] < 1 || parents[i] > p->trials.count ||
+		    (i > 0 && parents[i] <= parents[i - 1]) || !plan_trial(p, parents[i])->combo)
+			return false;
+		while (k < ph->nafter && ph->after[k].phase != plan_phase_of(p, parents[i]))
+			k++;
+		if (k == ph->nafter)
+			return false;
+	}
+	return true;
+}
+
 /* One parent for each `after` in its order; several where it says `as one`. */
 bool plan_parents_valid(const struct plan *p, uint32_t instance, const uint32_t *parents, uint32_t n)
 {
@@ -381,6 +432,8 @@ bool plan_parents_valid(const struct plan *p, uint32_t instance, const uint32_t 
 	const struct study_phase *ph = &p->study->phases[in->phase];
 	uint32_t at = 0;
 
+	if (ph->scheduled)
+		return job_parents_valid(p, ph, parents, n);
 	for (uint32_t i = 0; i < ph->nafter; i++) {
 		uint32_t from = at;
 
@@ -424,7 +477,7 @@ void plan_order_combos(struct plan *p, uint32_t group)
 	uint32_t *a = arena_array(p->arena, n + 1, sizeof *a), *b = arena_array(p->arena, n + 1, sizeof *b);
 
 	for (uint32_t c = g->first_combo; c; c = plan_combo(p, c)->next_in_group)
-		a[--i] = c;
+		a[--i] = c; /* (ncombos counts them) */
 	for (uint32_t w = 1; w < n; w *= 2) {
 		uint32_t *swap = a;
 
@@ -447,9 +500,9 @@ static void init_slots(struct plan *p, uint32_t instance)
 		uint32_t up = ph->after[i].phase;
 		int32_t outer = p->study->phases[up].folds == FOLDS_NONE ? -1 : in->outer;
 
-		in->slots[i].parent = plan_instance(p, up, outer);
+		in->slots[i].parent = ph->scheduled ? UINT32_MAX : plan_instance(p, up, outer);
 	}
-	if (ph->nafter > 1)
+	if (ph->nafter > 1 && !ph->scheduled)
 		plan_join_init(p, instance);
 }
 
@@ -508,6 +561,17 @@ static void init_instances(struct plan *p)
 			init_children(p, i);
 }
 
+/* No search, so nothing is ever asked for or awaited here. */
+static void init_scheduled(struct plan *p, uint32_t instance)
+{
+	struct plan_instance *in = &p->instances[instance];
+
+	in->given_group = add_group(p, instance);
+	plan_group(p, in->given_group)->closed = true;
+	in->groups_open--;
+	in->groups_known = in->trials_known = true;
+}
+
 void plan_init(struct plan *p, struct arena *a, const struct study *s)
 {
 	*p = (struct plan){.arena = a, .study = s, .first_dirty = UINT32_MAX, .last_dirty = UINT32_MAX};
@@ -531,9 +595,11 @@ void plan_init(struct plan *p, struct arena *a, const struct study *s)
 		if (!in->exists)
 			continue;
 		plan_touch(p, i);
-		if (s->phases[in->phase].trials_total)
+		if (s->phases[in->phase].scheduled)
+			init_scheduled(p, i);
+		else if (s->phases[in->phase].trials_total)
 			in->total_group = add_group(p, i);
-		if (s->phases[in->phase].nafter == 0)
+		if (s->phases[in->phase].nafter == 0 && !in->given_group)
 			plan_add_combo(p, i, NULL, 0);
 	}
 }

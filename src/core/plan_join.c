@@ -63,6 +63,22 @@ void plan_join_init(struct plan *p, uint32_t instance)
 			init_index(p, ph, &in->slots[slot_at(first, step)].index[first], first, step);
 }
 
+void plan_join_forget(struct plan *p, uint32_t instance, uint32_t slot)
+{
+	struct plan_slot *s = &p->instances[instance].slots[slot];
+	uint32_t nslots = p->study->phases[p->instances[instance].phase].nafter;
+
+	if (nslots < 2)
+		return;
+	slab_init(&s->candidates, p->arena, sizeof(struct plan_candidate));
+	for (uint32_t i = 0; i < nslots; i++)
+		if (i != slot) {
+			s->index[i].cap = s->index[i].count = 0;
+			s->index[i].keys = NULL;
+			s->index[i].heads = NULL;
+		}
+}
+
 /* ---- index -------------------------------------------------------------------------------------- */
 static uint64_t signature(const struct plan *p, const struct plan_index *x, const uint32_t *ancestors)
 {
@@ -160,7 +176,8 @@ static void join_step(const struct join *j, uint32_t step, const struct plan_can
 	for (uint32_t i = next->index[j->first].heads[at]; i;) {
 		const struct plan_candidate *d = slab_at(&next->candidates, i - 1);
 
-		join_step(j, step + 1, d);
+		if (plan_trial(j->p, d->trials[0])->combo) /* else it was deleted */
+			join_step(j, step + 1, d);
 		i = d->next[j->first];
 	}
 }

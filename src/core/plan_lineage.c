@@ -1,8 +1,8 @@
 /* lineage: which trials are above a trial.
  *
  * A trial has one ancestor of each phase above it (combos agree on shared ancestors), except below
- * `best N as one`, where several parents of one phase meet: what they have in common is found once, when
- * the combo is made, and kept behind its parents, so that the walk stays O(phases). */
+ * `best N as one` and above scheduled jobs, where several parents of one phase meet: what they have in common
+ * is found once, when the combo gets its parents, and kept behind them, so that the walk stays O(phases). */
 #include "plan.h"
 
 #include <string.h>
@@ -14,11 +14,11 @@ static void merge(uint32_t *out, uint32_t q, uint32_t trial)
 	out[q] = out[q] ? PLAN_SEVERAL : trial;
 }
 
-static void merge_combo(const struct plan *p, const struct plan_combo *c, uint32_t phase, uint32_t *out)
+static void merge_combo(const struct plan *p, const struct plan_combo *c, uint32_t *out)
 {
 	const uint32_t *up = plan_parents(c);
 
-	if (c->nparents > p->study->phases[phase].nafter) {
+	if (c->merged) {
 		for (uint32_t q = 0; q < p->study->nphases; q++)
 			merge(out, q, up[c->nparents + q]);
 		return;
@@ -35,7 +35,7 @@ void plan_ancestors(const struct plan *p, uint32_t trial, uint32_t *out)
 	out[phase] = trial;
 	for (uint32_t q = phase + 1; q-- > 0;)
 		if (out[q] && out[q] != PLAN_SEVERAL)
-			merge_combo(p, plan_combo(p, plan_trial(p, out[q])->combo), q, out);
+			merge_combo(p, plan_combo(p, plan_trial(p, out[q])->combo), out);
 }
 
 void plan_merge_ancestors(const struct plan *p, const uint32_t *parents, uint32_t n, uint32_t *out)
@@ -82,33 +82,46 @@ static void list_sort_unique(struct list *l)
 	l->count = n;
 }
 
-uint32_t plan_ancestor_list(const struct plan *p, uint32_t trial, uint32_t q, struct arena *a,
-                            const uint32_t **out)
+/* The parents, or, while they are not picked, as many candidates. */
+static const uint32_t *likely_parents(const struct plan_combo *c, bool likely, uint32_t *n)
 {
-	uint32_t phase = plan_phase_of(p, trial);
-	struct list *lists = arena_array(a, phase + 1, sizeof *lists);
+	const struct plan_choice *x = c->choice;
 
-	list_add(&lists[phase], a, trial);
-	for (uint32_t at = phase; at > q; at--) {
+	*n = c->nparents;
+	if (!likely || !x || x->picked)
+		return plan_parents(c);
+	*n = x->best_n < x->ncandidates ? x->best_n : x->ncandidates;
+	return x->candidates;
+}
+
+uint32_t plan_ancestors_of(const struct plan *p, const uint32_t *trials, uint32_t n, uint32_t q, bool likely,
+                           struct arena *a, const uint32_t **out)
+{
+	struct list *lists = arena_array(a, p->study->nphases, sizeof *lists);
+
+	for (uint32_t i = 0; i < n; i++)
+		list_add(&lists[plan_phase_of(p, trials[i])], a, trials[i]);
+	for (uint32_t at = p->study->nphases; at-- > q + 1;) {
 		list_sort_unique(&lists[at]);
 		for (uint32_t i = 0; i < lists[at].count; i++) {
-			const struct plan_combo *c = plan_combo(p, plan_trial(p, lists[at].items[i])->combo);
+			uint32_t trial = lists[at].items[i], nup;
+			const uint32_t *up =
+			    likely_parents(plan_combo(p, plan_trial(p, trial)->combo), likely, &nup);
 
-			for (uint32_t k = 0; k < c->nparents; k++) {
-				uint32_t up = plan_parents(c)[k];
-
-				if (plan_phase_of(p, up) >= q)
-					list_add(&lists[plan_phase_of(p, up)], a, up);
-			}
+			for (uint32_t k = 0; k < nup; k++)
+				if (plan_phase_of(p, up[k]) >= q)
+					list_add(&lists[plan_phase_of(p, up[k])], a, up[k]);
 		}
-	}
-	if (q > phase) {
-		*out = NULL;
-		return 0;
 	}
 	list_sort_unique(&lists[q]);
 	*out = lists[q].items;
 	return lists[q].count;
+}
+
+uint32_t plan_ancestor_list(const struct plan *p, uint32_t trial, uint32_t q, struct arena *a,
+                            const uint32_t **out)
+{
+	return plan_ancestors_of(p, &trial, 1, q, false, a, out);
 }
 
 /* ---- canonical order ---------------------------------------------------------------------------- */

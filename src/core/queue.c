@@ -2,9 +2,25 @@
 
 #include <assert.h>
 
-void queue_init(struct queue *q, struct arena *a, const struct slab *slab, size_t pos_offset)
+void queue_init(struct queue *q, struct arena *a, const struct slab *slab, size_t pos_offset,
+                size_t priority_offset)
 {
-	*q = (struct queue){.arena = a, .slab = slab, .pos_offset = pos_offset};
+	*q = (struct queue){
+	    .arena = a, .slab = slab, .pos_offset = pos_offset, .priority_offset = priority_offset};
+}
+
+static int32_t priority_of(const struct queue *q, uint32_t item)
+{
+	return *(const int32_t *)(const void *)((const char *)slab_at(q->slab, item - 1) +
+	                                        q->priority_offset);
+}
+
+/* Does a come before b? */
+static bool before(const struct queue *q, uint32_t a, uint32_t b)
+{
+	int32_t x = priority_of(q, a), y = priority_of(q, b);
+
+	return x != y ? x > y : a < b;
 }
 
 static uint32_t *pos_of(const struct queue *q, uint32_t item)
@@ -23,7 +39,7 @@ static void sift_up(struct queue *q, uint32_t at, uint32_t item)
 	while (at > 0) {
 		uint32_t up = (at - 1) / 2;
 
-		if (q->items[up] < item)
+		if (before(q, q->items[up], item))
 			break;
 		place(q, at, q->items[up]);
 		at = up;
@@ -38,9 +54,9 @@ static void sift_down(struct queue *q, uint32_t at, uint32_t item)
 
 		if (kid >= q->count)
 			break;
-		if (kid + 1 < q->count && q->items[kid + 1] < q->items[kid])
+		if (kid + 1 < q->count && before(q, q->items[kid + 1], q->items[kid]))
 			kid++;
-		if (item < q->items[kid])
+		if (before(q, item, q->items[kid]))
 			break;
 		place(q, at, q->items[kid]);
 		at = (uint32_t)kid;
@@ -67,7 +83,7 @@ void queue_remove(struct queue *q, uint32_t item)
 	last = q->items[--q->count];
 	if (last == item)
 		return;
-	if (at > 0 && last < q->items[(at - 1) / 2])
+	if (at > 0 && before(q, last, q->items[(at - 1) / 2]))
 		sift_up(q, at, last);
 	else
 		sift_down(q, at, last);
@@ -78,7 +94,7 @@ bool queue_valid(const struct queue *q)
 	for (uint32_t i = 0; i < q->count; i++) {
 		if (*pos_of(q, q->items[i]) != i)
 			return false;
-		if (i > 0 && q->items[(i - 1) / 2] >= q->items[i])
+		if (i > 0 && !before(q, q->items[(i - 1) / 2], q->items[i]))
 			return false;
 	}
 	return true;

@@ -27,13 +27,41 @@ void sched_begin(struct sched *s, uint32_t unit, uint32_t worker)
 	record_attempt(s, RECORD_BEGIN, unit, worker, f.attempts, &f, NULL);
 }
 
+/* A request stands behind the end of this attempt: what it brought does not matter. */
+static void take_back(struct unit_fact *f)
+{
+	f->reason = REASON_NONE;
+	f->value = f->best_step = (double)NAN;
+	f->state = UNIT_READY;
+	if (f->pending == PENDING_CANCEL) {
+		f->state = UNIT_CANCELLED;
+		f->pending = PENDING_NONE;
+	}
+}
+
+static void after_taking_back(struct sched *s, uint32_t unit, enum pending pending)
+{
+	if (pending == PENDING_CANCEL)
+		sched_block_descendants(s, unit);
+	else
+		sched_pending_ended(s, unit);
+}
+
 void sched_unbegin(struct sched *s, uint32_t unit, uint32_t worker)
 {
 	struct unit_fact f;
+	enum pending pending;
+	uint32_t attempt;
 
 	sched_get_fact(s, unit, &f);
+	pending = f.pending;
 	f.state = UNIT_READY;
-	record_attempt(s, RECORD_UNBEGIN, unit, worker, f.attempts--, &f, NULL);
+	if (pending)
+		take_back(&f);
+	attempt = f.attempts--;
+	record_attempt(s, RECORD_UNBEGIN, unit, worker, attempt, &f, NULL);
+	if (pending)
+		after_taking_back(s, unit, pending);
 }
 
 static double objective(const struct study_phase *ph, const struct attempt_result *r)
@@ -111,7 +139,7 @@ static void delay_push(struct sched *s, struct delay d)
 	s->delays[at] = d;
 }
 
-static void delay_pop(struct sched *s)
+void sched_drop_delay(struct sched *s)
 {
 	struct delay last = s->delays[--s->ndelays];
 	uint32_t at = 0, kid;
@@ -135,12 +163,24 @@ static void back_off(struct sched *s, uint32_t unit, uint32_t failures)
 	delay_push(s, (struct delay){s->now_ms + (s->options.backoff_ms << doublings), unit});
 }
 
+void sched_adopt_delays(struct sched *s, const struct sched *from)
+{
+	for (uint32_t i = 0; i < from->ndelays; i++) {
+		const struct delay *d = &from->delays[i];
+
+		if (!plan_unit(&from->plan, d->unit)->delayed || plan_unit(&s->plan, d->unit)->delayed)
+			continue;
+		plan_unit(&s->plan, d->unit)->delayed = true;
+		delay_push(s, *d);
+	}
+}
+
 void sched_wake(struct sched *s)
 {
 	while (s->ndelays && s->delays[0].due_ms <= s->now_ms) {
 		uint32_t unit = s->delays[0].unit;
 
-		delay_pop(s);
+		sched_drop_delay(s);
 		if (plan_unit(&s->plan, unit)->delayed) {
 			plan_unit(&s->plan, unit)->delayed = false;
 			sched_enqueue(s, unit);
@@ -154,15 +194,24 @@ void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct att
 	const struct study_phase *ph = &s->study->phases[sched_phase_of(s, unit)];
 	struct attempt_result judged = *r;
 	struct unit_fact f;
+	enum pending pending;
 	uint32_t failures;
 
 	sched_get_fact(s, unit, &f);
 	failures = f.failures;
+	pending = f.pending;
 	judged.reason = judge(ph, r);
 	if (cancelled && judged.reason != REASON_NONE && judged.reason != REASON_LOST)
 		judged.reason = REASON_REQUEUE;
-	conclude(ph, &f, r, judged.reason, cancelled);
+	if (pending)
+		take_back(&f);
+	else
+		conclude(ph, &f, r, judged.reason, cancelled);
 	record_attempt(s, RECORD_END, unit, worker, f.attempts, &f, &judged);
+	if (pending) {
+		after_taking_back(s, unit, pending);
+		return;
+	}
 	if (f.state == UNIT_DONE)
 		sched_parent_done(s, unit);
 	else if (f.state == UNIT_FAILED)
@@ -180,7 +229,7 @@ static bool may_retry(const struct sched *s, uint32_t unit)
 	struct unit_fact f;
 
 	sched_get_fact(s, unit, &f);
-	return f.state == UNIT_FAILED && f.reason != REASON_NONE &&
+	return f.state == UNIT_FAILED && !f.pending && f.reason != REASON_NONE &&
 	       retryable(&s->study->phases[sched_phase_of(s, unit)], &f);
 }
 
@@ -193,7 +242,10 @@ static void lose(struct sched *s, uint32_t unit)
 
 	r.last = r.best = r.best_step = (double)NAN;
 	sched_get_fact(s, unit, &f);
-	conclude(ph, &f, &r, REASON_LOST, false);
+	if (f.pending)
+		take_back(&f);
+	else
+		conclude(ph, &f, &r, REASON_LOST, false);
 	record_attempt(s, RECORD_END, unit, 0, f.attempts, &f, &r);
 }
 
@@ -218,40 +270,58 @@ static void rebuild_unit(struct sched *s, uint32_t unit)
 {
 	const struct plan_unit *u = plan_unit(&s->plan, unit);
 	uint32_t cause;
-	enum unit_state derived = sched_derive(s, unit, &cause);
+	enum unit_state derived;
 
-	if (u->state == UNIT_RUNNING)
+	if (u->state == UNIT_READY && !u->pending && !u->delayed)
+		sched_enqueue(s, unit);
+	derived = sched_derive(s, unit, &cause);
+	if (u->state == UNIT_RUNNING && !u->slot)
 		lose(s, unit);
 	if (u->state == UNIT_WAITING || u->state == UNIT_READY || u->state == UNIT_BLOCKED ||
 	    may_retry(s, unit))
 		rederive(s, unit, derived, cause);
+	if (u->pending == PENDING_RESET || u->pending == PENDING_DELETE)
+		sched_note_pending(s, unit);
+}
+
+static void recount_trial(struct sched *s, uint32_t trial)
+{
+	struct plan_trial *t = plan_trial(&s->plan, trial);
+	uint32_t n = plan_nunits(&s->plan, t);
+
+	for (uint32_t v = t->first_unit; v < t->first_unit + n; v++) {
+		const struct plan_unit *w = plan_unit(&s->plan, v);
+
+		t->units_done += w->state == UNIT_DONE;
+		t->units_final += sched_final(w->state);
+		t->units_failed += w->state == UNIT_FAILED;
+		t->units_begun += w->attempts > 0;
+	}
+	if (sched_trial_final(s, t))
+		s->plan.instances[t->instance].trials_open--;
+}
+
+/* Parents before children. In a study file's phases numbers say that; a scheduled trial may have got parents
+ * that came after it, then phases do. */
+static void rebuild_in_order(struct sched *s)
+{
+	bool scheduled = false;
+
+	for (uint32_t p = 0; p < s->study->nphases; p++)
+		scheduled = scheduled || s->study->phases[p].scheduled;
+	for (uint32_t p = 0; p < (scheduled ? s->study->nphases : 1); p++)
+		for (uint32_t unit = 1; unit <= s->plan.units.count; unit++)
+			if (plan_unit(&s->plan, unit)->trial && (!scheduled || sched_phase_of(s, unit) == p))
+				rebuild_unit(s, unit);
 }
 
 void sched_rebuild_units(struct sched *s)
 {
-	for (uint32_t unit = 1; unit <= s->plan.units.count; unit++) {
-		struct plan_unit *u = plan_unit(&s->plan, unit);
-		struct plan_trial *t;
-		uint32_t n;
-
-		if (!u->trial)
-			continue;
-		t = plan_trial(&s->plan, u->trial);
-		n = plan_nunits(&s->plan, t);
-		if (unit == t->first_unit)
-			for (uint32_t v = unit; v < unit + n; v++) {
-				const struct plan_unit *w = plan_unit(&s->plan, v);
-
-				t->units_done += w->state == UNIT_DONE;
-				t->units_final += sched_final(w->state);
-				t->units_failed += w->state == UNIT_FAILED;
-				t->units_begun += w->attempts > 0;
-			}
-		if (unit == t->first_unit && sched_trial_final(s, t))
-			s->plan.instances[t->instance].trials_open--;
-		if (u->state == UNIT_READY)
-			sched_enqueue(s, unit);
-		rebuild_unit(s, unit);
-	}
-	s->alike = s->by_state[UNIT_DONE] == 0;
+	for (uint32_t t = 1; t <= s->plan.trials.count; t++)
+		if (plan_trial(&s->plan, t)->combo)
+			recount_trial(s, t);
+	sched_recount_choices(s);
+	rebuild_in_order(s);
+	if (!s->adopted)
+		s->alike = s->by_state[UNIT_DONE] == 0;
 }

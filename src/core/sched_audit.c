@@ -10,29 +10,27 @@
 static const char *audit_unit(const struct sched *s, uint32_t unit, struct arena *scratch)
 {
 	const struct plan_unit *u = plan_unit(&s->plan, unit);
-	const struct plan_combo *c = plan_combo(&s->plan, plan_trial(&s->plan, u->trial)->combo);
-	uint32_t unmet = 0;
+	bool pending = u->pending == PENDING_RESET || u->pending == PENDING_DELETE, blocked;
+	uint32_t cause, unmet = sched_count_unmet(s, unit, &blocked, &cause);
 
-	for (uint32_t i = 0; i < c->nparents; i++) {
-		uint32_t first, n;
-
-		plan_needs(&s->plan, unit, plan_parents(c)[i], &first, &n);
-		for (uint32_t p = first; p < first + n; p++)
-			unmet += plan_unit(&s->plan, p)->state != UNIT_DONE;
-	}
-	if (unmet != u->unmet)
+	/* (A pending unit is counted again when its turn comes.) */
+	if (unmet != u->unmet && !pending && u->state != UNIT_RUNNING)
 		return arena_printf(scratch, "unit %u has %u unmet parents, counted as %u", unit, unmet,
 		                    u->unmet);
-	if (unmet && u->state != UNIT_WAITING && u->state != UNIT_BLOCKED && u->state != UNIT_HELD)
+	if (unmet && !pending && (u->state == UNIT_READY || u->state == UNIT_DONE || u->state == UNIT_FAILED))
 		return arena_printf(scratch, "unit %u is %s before its parents are done", unit,
 		                    unit_state_text(u->state));
 	if ((u->state == UNIT_RUNNING) != (u->slot != 0))
 		return arena_printf(scratch, "unit %u is %s with slot %u", unit, unit_state_text(u->state),
 		                    u->slot);
-	if ((u->state == UNIT_READY) != (u->queue != READY_NONE || u->delayed))
+	if ((u->state == UNIT_READY && !u->pending) != (u->queue != READY_NONE || u->delayed))
 		return arena_printf(scratch, "unit %u is %s but its queue is %d", unit,
 		                    unit_state_text(u->state), u->queue);
-	if (u->state == UNIT_BLOCKED && (!u->cause || !sched_dead(plan_unit(&s->plan, u->cause)->state)))
+	/* (Behind a held unit its parents may not say so, but the cause does.) */
+	if (u->state == UNIT_BLOCKED && !pending && !blocked && !u->cause)
+		return arena_printf(scratch, "unit %u is blocked by nobody", unit);
+	if (u->state == UNIT_BLOCKED && !pending && u->cause &&
+	    !sched_dead(plan_unit(&s->plan, u->cause)->state))
 		return arena_printf(scratch, "unit %u is blocked by unit %u, which did not fail", unit,
 		                    u->cause);
 	if (u->slot && sched_slot(s, u->slot)->unit != unit)
@@ -184,6 +182,15 @@ static void add(struct text *t, const char *fmt, ...)
 	t->len += (size_t)n;
 }
 
+static void dump_choice(const struct plan_choice *x, struct text *t)
+{
+	if (!x)
+		return;
+	add(t, " best %u of", x->best_n);
+	for (uint32_t i = 0; i < x->ncandidates; i++)
+		add(t, " %u", x->candidates[i]);
+}
+
 static void dump_trial(const struct sched *s, uint32_t trial, struct text *t)
 {
 	struct trial_view v;
@@ -194,6 +201,7 @@ static void dump_trial(const struct sched *s, uint32_t trial, struct text *t)
 	    v.outer, v.k, v.key.hi, v.key.lo);
 	for (uint32_t i = 0; i < v.nparents; i++)
 		add(t, " %u", v.parents[i]);
+	dump_choice(plan_combo(&s->plan, plan_trial(&s->plan, trial)->combo)->choice, t);
 	add(t, " values");
 	for (uint32_t i = 0; i < s->study->phases[v.phase].space.nparams; i++)
 		add(t, " %s", value_text(&v.values[i], buf));
@@ -203,10 +211,10 @@ static void dump_trial(const struct sched *s, uint32_t trial, struct text *t)
 
 		sched_get_fact(s, u, &f);
 		add(t,
-		    "unit %u %s %s cause %u attempts %u failures %u losses %u idle %u value %.17g step "
-		    "%.17g\n",
+		    "unit %u %s %s cause %u attempts %u failures %u losses %u idle %u resets %u priority %d "
+		    "pending %d value %.17g step %.17g\n",
 		    u, unit_state_text(f.state), reason_text(f.reason), f.cause, f.attempts, f.failures,
-		    f.losses, f.idle_requeues, f.value, f.best_step);
+		    f.losses, f.idle_requeues, f.resets, f.priority, (int)f.pending, f.value, f.best_step);
 	}
 }
 

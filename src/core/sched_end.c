@@ -99,21 +99,42 @@ static const char *first_note(const struct sched *s)
 	return NULL;
 }
 
+static const char *held_text(const struct sched *s)
+{
+	unsigned long long held = s->by_state[UNIT_HELD];
+
+	return held ? arena_printf(s->out->scratch, "%llu unit%s held (`ranksweep release` lets them start)",
+	                           held, held == 1 ? " is" : "s are")
+	            : "";
+}
+
+static const char *cancelled_text(const struct sched *s)
+{
+	unsigned long long n = s->by_state[UNIT_CANCELLED];
+
+	return n ? arena_printf(s->out->scratch, "%llu unit%s cancelled", n, n == 1 ? " is" : "s are") : "";
+}
+
 static void finish_units(struct sched *s)
 {
 	uint64_t failed = s->by_state[UNIT_FAILED], blocked = s->by_state[UNIT_BLOCKED];
-	const char *note = first_note(s), *counts = "";
+	const char *note = first_note(s), *counts = "", *held = held_text(s);
 
-	if (failed + blocked)
+	if (failed)
 		counts = arena_printf(
 		    s->out->scratch, blocked ? "%llu unit%s failed, %llu blocked" : "%llu unit%s failed",
 		    (unsigned long long)failed, failed == 1 ? "" : "s", (unsigned long long)blocked);
-	if (failed + blocked || note)
+	else if (blocked)
+		counts = arena_printf(s->out->scratch, "%llu unit%s blocked", (unsigned long long)blocked,
+		                      blocked == 1 ? " is" : "s are");
+	if (*held)
+		note = NULL; /* what a phase lacks may come when they are released */
+	if (failed + blocked || note || *held)
 		finish(s, FAULT_UNITS,
-		       arena_printf(s->out->scratch, "%s%s%s", counts, *counts && note ? "; " : "",
-		                    note ? note : ""));
+		       arena_printf(s->out->scratch, "%s%s%s%s%s", counts, *counts && *held ? "; " : "", held,
+		                    (*counts || *held) && note ? "; " : "", note ? note : ""));
 	else
-		finish(s, FAULT_NONE, "");
+		finish(s, FAULT_NONE, cancelled_text(s));
 }
 
 /* The study's own stop: what was not tried is no failure. */
@@ -139,12 +160,20 @@ static uint32_t ready_count(const struct sched *s, uint32_t phase)
 	return n;
 }
 
+/* A delay whose unit was held, reset or deleted in the meantime is none. */
+static bool delays_pending(struct sched *s)
+{
+	while (s->ndelays && !plan_unit(&s->plan, s->delays[0].unit)->delayed)
+		sched_drop_delay(s);
+	return s->ndelays > 0;
+}
+
 /* Nothing is left to do, now or later, that a worker could hold. Sets *unfit to a phase whose units are ready
  * but too large for every worker. */
-static bool nothing_left(const struct sched *s, const struct study_phase **unfit)
+static bool nothing_left(struct sched *s, const struct study_phase **unfit)
 {
 	*unfit = NULL;
-	if (s->live || s->asked || s->ndelays || sched_growing(s))
+	if (s->live || s->asked || delays_pending(s) || sched_growing(s))
 		return false;
 	for (uint32_t i = 0; i < s->study->nphases; i++) {
 		if (!ready_count(s, i))

@@ -12,7 +12,7 @@
 #include <math.h>
 
 /* ---- quotas ---------------------------------------------------------------------------------------- */
-static void close_group(struct sched *s, uint32_t group)
+void sched_close_group(struct sched *s, uint32_t group)
 {
 	struct plan_group *g = plan_group(&s->plan, group);
 
@@ -30,7 +30,7 @@ static void after_proposal(struct sched *s, uint32_t group)
 	struct plan_group *g = plan_group(&s->plan, group);
 
 	if (g->proposed >= plan_quota(&s->plan, group))
-		close_group(s, group);
+		sched_close_group(s, group);
 	else if (g->asked == 0)
 		plan_ask(&s->plan, group);
 }
@@ -71,6 +71,7 @@ static struct plan_group *asked_group(struct sched *s, const struct event *e)
 void sched_propose(struct sched *s, const struct event *e)
 {
 	struct plan_group *g = asked_group(s, e);
+	uint32_t combo;
 
 	if (!g || e->parent >= g->ncombos)
 		return;
@@ -78,7 +79,10 @@ void sched_propose(struct sched *s, const struct event *e)
 		return;
 	g->asked--;
 	s->asked--;
-	add_trial(s, plan_group_combo(&s->plan, e->group, e->parent), e->values);
+	combo = plan_group_combo(&s->plan, e->group, e->parent);
+	if (plan_combo(&s->plan, combo)->open)
+		return; /* its pick became void: should it be made so again, this is asked for again */
+	add_trial(s, combo, e->values);
 	after_proposal(s, e->group);
 }
 
@@ -95,10 +99,15 @@ void sched_exhausted(struct sched *s, const struct event *e)
 	if (!g)
 		return;
 	in = &s->plan.instances[g->instance];
+	if (in->total_group != e->group && plan_combo(&s->plan, g->first_combo)->open) {
+		s->asked -= g->asked; /* it was searched for a pick that is void now */
+		g->asked = 0;
+		return;
+	}
 	if (g->proposed == 0 && !in->note)
 		in->note = arena_printf(s->arena, "phase %s: %s", phase_name(s, in),
 		                        e->text && *e->text ? e->text : "the search finds no feasible point");
-	close_group(s, e->group);
+	sched_close_group(s, e->group);
 }
 
 /* So many at once: what is missing, at most `room`, and of a grid not more than it can have (and the answer
@@ -124,8 +133,10 @@ static uint32_t ask(struct sched *s, uint32_t group, uint32_t room)
 
 	if (g->closed || g->asked)
 		return 0;
+	if (in->total_group != group && plan_combo(&s->plan, g->first_combo)->open)
+		return 0; /* asked for again when its pick is made again */
 	if (missing <= 0) {
-		close_group(s, group);
+		sched_close_group(s, group);
 		return 0;
 	}
 	if (s->study->phases[in->phase].space.nparams == 0 && in->total_group != group) {
@@ -171,6 +182,16 @@ static void record_pick(struct sched *s, uint32_t parent, uint32_t child_phase, 
 	}
 }
 
+/* All instances of the child phase below share the pick. */
+static void settle_below(struct sched *s, uint32_t parent, uint32_t child_phase)
+{
+	const struct plan_instance *in = &s->plan.instances[parent];
+
+	for (uint32_t i = 0; i < in->nchildren; i++)
+		if (s->plan.instances[in->children[i].instance].phase == child_phase)
+			sched_settle_picked(s, in->children[i].instance);
+}
+
 /* The parent instance is closed. True when the slot is decided, one way or the other. */
 static void pick(struct sched *s, uint32_t instance, uint32_t at)
 {
@@ -185,7 +206,8 @@ static void pick(struct sched *s, uint32_t instance, uint32_t at)
 	n = plan_pick(&s->plan, above, &ph->after[at], entries, n, s->out->scratch, &w);
 	if (n)
 		record_pick(s, parent, in->phase, w, n);
-	else if (!in->note)
+	settle_below(s, parent, in->phase);
+	if (!n && !in->note)
 		in->note = arena_printf(s->arena,
 		                        "phase %s is blocked: no trial of %s is complete with a finite value",
 		                        ph->name, above->name);
@@ -222,7 +244,7 @@ static bool groups_known(struct sched *s, uint32_t instance)
 static void open_total(struct sched *s, struct plan_instance *in)
 {
 	if (in->combos == 0) {
-		close_group(s, in->total_group);
+		sched_close_group(s, in->total_group);
 		return;
 	}
 	plan_order_combos(&s->plan, in->total_group);
@@ -239,6 +261,8 @@ static void look(struct sched *s, uint32_t instance)
 {
 	struct plan_instance *in = &s->plan.instances[instance];
 
+	if (in->given_group)
+		return;
 	if (!in->groups_known && groups_known(s, instance)) {
 		in->groups_known = true;
 		if (in->total_group)
@@ -262,6 +286,7 @@ void sched_grow(struct sched *s)
 	uint32_t room = WANT_MAX, instance, group;
 
 	for (;;) {
+		sched_decide_choices(s);
 		while ((instance = plan_take_dirty(&s->plan)) != UINT32_MAX)
 			look(s, instance);
 		if (room == 0 || !(group = plan_take_ask(&s->plan)))
@@ -272,5 +297,5 @@ void sched_grow(struct sched *s)
 
 bool sched_growing(const struct sched *s)
 {
-	return s->plan.first_ask != 0 || s->plan.first_dirty != UINT32_MAX;
+	return s->plan.first_ask != 0 || s->plan.first_dirty != UINT32_MAX || s->plan.first_due;
 }

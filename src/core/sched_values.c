@@ -6,32 +6,43 @@
 #include <math.h>
 
 /* ---- values ------------------------------------------------------------------------------------------ */
-double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint32_t *done)
+static double aggregate(const struct study_phase *ph, double *values, uint32_t n)
 {
-	const struct plan_trial *t = plan_trial(&s->plan, trial);
-	const struct study_phase *ph = plan_phase(&s->plan, trial);
+	if (!ph->metric || n == 0)
+		return (double)NAN;
+	switch (ph->aggregate) {
+	case AGGREGATE_MEAN:
+		return stats_mean(values, n);
+	case AGGREGATE_MEDIAN:
+		return stats_median(values, n);
+	case AGGREGATE_MIN:
+		return stats_min(values, n);
+	case AGGREGATE_MAX:
+		return stats_max(values, n);
+	}
+	return (double)NAN;
+}
+
+double sched_units_value(const struct sched *s, uint32_t first, uint32_t count, double *sd, uint32_t *done)
+{
+	const struct study_phase *ph = plan_phase(&s->plan, plan_unit(&s->plan, first)->trial);
 	uint32_t n = 0;
 
-	for (uint32_t u = t->first_unit; u < t->first_unit + plan_nunits(&s->plan, t); u++)
+	for (uint32_t u = first; u < first + count; u++)
 		if (plan_unit(&s->plan, u)->state == UNIT_DONE)
 			s->fold_values[n++] = plan_unit(&s->plan, u)->value;
 	if (done)
 		*done = n;
 	if (sd)
 		*sd = ph->metric ? stats_sd(s->fold_values, n) : (double)NAN;
-	if (!ph->metric || n == 0)
-		return (double)NAN;
-	switch (ph->aggregate) {
-	case AGGREGATE_MEAN:
-		return stats_mean(s->fold_values, n);
-	case AGGREGATE_MEDIAN:
-		return stats_median(s->fold_values, n);
-	case AGGREGATE_MIN:
-		return stats_min(s->fold_values, n);
-	case AGGREGATE_MAX:
-		return stats_max(s->fold_values, n);
-	}
-	return (double)NAN;
+	return aggregate(ph, s->fold_values, n);
+}
+
+double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint32_t *done)
+{
+	const struct plan_trial *t = plan_trial(&s->plan, trial);
+
+	return sched_units_value(s, t->first_unit, plan_nunits(&s->plan, t), sd, done);
 }
 
 bool sched_trial_valid(const struct sched *s, uint32_t trial, double *value)

@@ -70,14 +70,46 @@ void sched_group(const struct sched *s, uint32_t group, struct group_view *out)
 	out->cursor = &g->cursor;
 }
 
-/* The values of the trials above (0 and PLAN_SEVERAL: none). */
-static void fill_scope(const struct sched *s, const uint32_t *ancestors, struct arena *a, struct scope *out)
+/* What several trials of a phase have in common; NULL when they have no parameters. */
+static const struct value *common_values(const struct sched *s, const uint32_t *trials, uint32_t n,
+                                         uint32_t q, struct arena *a)
+{
+	uint32_t nparams = s->study->phases[q].space.nparams;
+	struct value *out = arena_array(a, nparams + 1, sizeof *out);
+	char x[TEXT_NUMBER], y[TEXT_NUMBER];
+
+	for (uint32_t p = 0; p < nparams && n; p++) {
+		const struct value *first = &plan_trial(&s->plan, trials[0])->values[p];
+		bool same = true;
+
+		for (uint32_t i = 1; same && i < n; i++) {
+			const struct value *v = &plan_trial(&s->plan, trials[i])->values[p];
+
+			same = v->kind == first->kind && !strcmp(value_text(first, x), value_text(v, y));
+		}
+		if (same)
+			out[p] = *first;
+	}
+	return out;
+}
+
+/* The values of the trials above `parents` (0: none of that phase). */
+static void fill_scope(const struct sched *s, const uint32_t *ancestors, const uint32_t *parents,
+                       uint32_t nparents, struct arena *a, struct scope *out)
 {
 	const struct value **by_phase = arena_array(a, s->study->nphases, sizeof *by_phase);
 
-	for (uint32_t q = 0; q < s->study->nphases; q++)
+	for (uint32_t q = 0; q < s->study->nphases; q++) {
+		const uint32_t *trials;
+		uint32_t n;
+
 		if (ancestors[q] && ancestors[q] != PLAN_SEVERAL)
 			by_phase[q] = plan_trial(&s->plan, ancestors[q])->values;
+		if (ancestors[q] != PLAN_SEVERAL)
+			continue;
+		n = plan_ancestors_of(&s->plan, parents, nparents, q, false, a, &trials);
+		by_phase[q] = common_values(s, trials, n, q, a);
+	}
 	out->by_phase = by_phase;
 	out->nphases = s->study->nphases;
 }
@@ -88,13 +120,13 @@ void sched_group_scope(const struct sched *s, uint32_t group, uint32_t parent, s
 	const struct plan_combo *c = plan_combo(&s->plan, plan_group_combo(&s->plan, group, parent));
 
 	plan_merge_ancestors(&s->plan, plan_parents(c), c->nparents, s->plan.ancestors[0]);
-	fill_scope(s, s->plan.ancestors[0], a, out);
+	fill_scope(s, s->plan.ancestors[0], plan_parents(c), c->nparents, a, out);
 }
 
 void sched_trial_scope(const struct sched *s, uint32_t trial, struct arena *a, struct scope *out)
 {
 	plan_ancestors(&s->plan, trial, s->plan.ancestors[0]);
-	fill_scope(s, s->plan.ancestors[0], a, out);
+	fill_scope(s, s->plan.ancestors[0], &trial, 1, a, out);
 }
 
 bool sched_has_values(const struct sched *s, uint32_t group, uint32_t parent, const struct value *own)
@@ -111,22 +143,23 @@ bool sched_has_values(const struct sched *s, uint32_t group, uint32_t parent, co
 /* ---- commands ---------------------------------------------------------------------------------------- */
 const char *sched_unit_dir(const struct sched *s, uint32_t unit, const char *out_dir, struct arena *a)
 {
-	uint32_t trial = plan_unit(&s->plan, unit)->trial;
+	uint32_t trial = plan_unit(&s->plan, unit)->trial, resets = plan_unit(&s->plan, unit)->resets;
 	const char *phase = plan_phase(&s->plan, trial)->name;
 	int32_t fold = plan_fold(&s->plan, unit);
 
+	const char *again = resets ? arena_printf(a, ".%u", resets) : "";
+
 	if (fold < 0)
-		return arena_printf(a, "%s/dir/%s/t%u", out_dir, phase, trial);
-	return arena_printf(a, "%s/dir/%s/t%u/f%d", out_dir, phase, trial, fold);
+		return arena_printf(a, "%s/dir/%s/t%u%s", out_dir, phase, trial, again);
+	return arena_printf(a, "%s/dir/%s/t%u/f%d%s", out_dir, phase, trial, fold, again);
 }
 
-static double mean_best_step(const struct sched *s, uint32_t trial)
+static double mean_best_step(const struct sched *s, uint32_t first, uint32_t count)
 {
-	const struct plan_trial *t = plan_trial(&s->plan, trial);
 	double sum = 0;
 	uint32_t n = 0;
 
-	for (uint32_t u = t->first_unit; u < t->first_unit + plan_nunits(&s->plan, t); u++) {
+	for (uint32_t u = first; u < first + count; u++) {
 		const struct plan_unit *x = plan_unit(&s->plan, u);
 
 		if (x->state == UNIT_DONE && isfinite(x->best_step)) {
@@ -137,26 +170,53 @@ static double mean_best_step(const struct sched *s, uint32_t trial)
 	return n ? sum / n : (double)NAN;
 }
 
-/* What one ancestor phase stands for in this unit: the directories of the units it may see. */
+/* Does a pick lie between a trial and those of phase q above it? Then these were complete when it was made.
+ */
+static bool behind_pick(const struct sched *s, uint32_t trial, uint32_t q)
+{
+	const struct plan_combo *c = plan_combo(&s->plan, plan_trial(&s->plan, trial)->combo);
+	const struct study_phase *ph = plan_phase(&s->plan, trial);
+
+	for (uint32_t i = 0; i < c->nparents; i++) {
+		uint32_t up = plan_parents(c)[i], phase = plan_phase_of(&s->plan, up);
+		bool picked = c->choice != NULL;
+
+		if (phase != q && !s->study->phases[phase].ancestor[q])
+			continue;
+		for (uint32_t k = 0; k < ph->nafter; k++)
+			picked = picked || (ph->after[k].phase == phase && ph->after[k].pick == PICK_BEST);
+		if (picked || (phase != q && behind_pick(s, up, q)))
+			return true;
+	}
+	return false;
+}
+
+/* What one ancestor phase stands for in this unit: the directories of the units it may see, and the value of
+ * those that are done for sure, so that it does not hang on which other folds happen to be. */
 static void fill_parent(const struct sched *s, uint32_t unit, uint32_t q, const char *out_dir,
                         struct arena *a, struct command_parent *out)
 {
 	const uint32_t *trials;
-	uint32_t n = plan_ancestor_list(&s->plan, plan_unit(&s->plan, unit)->trial, q, a, &trials);
+	uint32_t trial = plan_unit(&s->plan, unit)->trial, first = 0, count = 0;
+	uint32_t n = plan_ancestor_list(&s->plan, trial, q, a, &trials);
 	const char **dirs = arena_array(a, (size_t)n * s->plan.units_per_trial[q], sizeof *dirs);
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t first, count;
-
 		plan_needs(&s->plan, unit, trials[i], &first, &count);
 		for (uint32_t u = first; u < first + count; u++)
 			dirs[out->ndirs++] = sched_unit_dir(s, u, out_dir, a);
 	}
 	out->dirs = dirs;
-	if (n == 1) {
-		out->value = sched_trial_value(s, trials[0], NULL, NULL);
-		out->best_step = mean_best_step(s, trials[0]);
+	out->ntrials = n;
+	if (n != 1)
+		return;
+	if (behind_pick(s, trial, q)) {
+		first = plan_trial(&s->plan, trials[0])->first_unit;
+		count = s->plan.units_per_trial[q];
 	}
+	out->trial = trials[0];
+	out->value = sched_units_value(s, first, count, NULL, NULL);
+	out->best_step = mean_best_step(s, first, count);
 }
 
 void sched_command_context(const struct sched *s, uint32_t unit, uint32_t attempt, const char *out_dir,
@@ -168,6 +228,7 @@ void sched_command_context(const struct sched *s, uint32_t unit, uint32_t attemp
 	struct command_parent *parents = arena_array(a, s->study->nphases, sizeof *parents);
 
 	*out = (struct command_context){.study = s->study, .phase = ph, .attempt = attempt};
+	out->command = ph->scheduled ? &ph->commands[plan_trial(&s->plan, u->trial)->k] : &ph->command;
 	sched_trial_scope(s, u->trial, a, &out->scope);
 	for (uint32_t q = 0; q < s->study->nphases; q++) {
 		parents[q].value = parents[q].best_step = (double)NAN;
@@ -181,6 +242,38 @@ void sched_command_context(const struct sched *s, uint32_t unit, uint32_t attemp
 	out->fold = plan_fold(&s->plan, unit);
 	out->outer_fold = in->outer;
 	out->dir = ph->makes_dir ? sched_unit_dir(s, unit, out_dir, a) : "";
+}
+
+/* Of a job that picks nobody knows the parents yet, nor of one that comes after such: the first of its
+ * candidates stand for them. */
+void sched_job_context(const struct sched *s, const struct sched_job *j, struct arena *a,
+                       struct command_context *out)
+{
+	const struct study_phase *ph = &s->study->phases[j->phase];
+	struct command_parent *parents = arena_array(a, s->study->nphases, sizeof *parents);
+	const struct value **by_phase = arena_array(a, s->study->nphases, sizeof *by_phase);
+	uint32_t n = j->best_n && j->best_n < j->nparents ? j->best_n : j->nparents;
+
+	*out = (struct command_context){.study = s->study, .phase = ph, .command = &ph->commands[j->command]};
+	out->scope = (struct scope){by_phase, s->study->nphases};
+	out->fold = ph->folds == FOLDS_EACH && s->study->folds.inner ? 0 : -1;
+	out->outer_fold = -1;
+	for (uint32_t q = 0; q < s->study->nphases; q++) {
+		const uint32_t *trials;
+		struct command_parent *up = &parents[q];
+
+		up->value = up->best_step = (double)NAN;
+		if (q == j->phase)
+			continue;
+		up->ntrials = up->ndirs = plan_ancestors_of(&s->plan, j->parents, n, q, true, a, &trials);
+		if (out->fold < 0)
+			up->ndirs *= s->plan.units_per_trial[q];
+		up->trial = up->ntrials == 1 ? trials[0] : 0;
+		if (up->ntrials)
+			by_phase[q] = common_values(s, trials, up->ntrials, q, a);
+	}
+	by_phase[j->phase] = j->values;
+	out->parents = parents;
 }
 
 /* ---- progress ---------------------------------------------------------------------------------------- */
@@ -220,7 +313,7 @@ static double expected_trials(const struct sched *s, const struct plan_instance 
 	const struct study_phase *ph = &s->study->phases[in->phase];
 	double combos = ph->nafter ? 0 : 1, trials;
 
-	if (in->trials_known)
+	if (in->trials_known || in->given_group)
 		return in->trials;
 	for (uint32_t i = 0; i < ph->nafter; i++) {
 		double n = expected_parents(&in->slots[i], &ph->after[i], expected);

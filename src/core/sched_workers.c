@@ -429,16 +429,72 @@ void sched_recalled(struct sched *s, const struct event *e)
 	place_worker(s, e->worker, false);
 }
 
+/* ---- taking over -------------------------------------------------------------------------------------- */
+static void adopt_slot(struct sched *s, const struct slot *old)
+{
+	uint32_t slot;
+	struct slot *x;
+
+	s->last_lease = old->lease - 1;
+	slot = slot_open(s, old->unit, old->worker, old->held);
+	x = sched_slot(s, slot);
+	x->started_ms = old->started_ms;
+	x->started = old->started;
+	if (recallable(x) && (old->recalling || old->cancelled))
+		recallable_remove(s, slot);
+	x->cancelled = old->cancelled;
+	x->recalling = old->recalling;
+	unit_need(s, x->unit)->recalls += old->recalling;
+}
+
+/* A worker tells its attempts apart by their leases, and their order is that in which it was told. */
+static void adopt_slots(struct sched *s, const struct sched *from, uint32_t worker)
+{
+	const struct worker *w = from->workers[worker];
+	uint32_t run = w->running.head, held = w->held.head;
+
+	while (run || held) {
+		bool first = !held || (run && sched_slot(from, run)->lease < sched_slot(from, held)->lease);
+		const struct slot *x = sched_slot(from, first ? run : held);
+
+		adopt_slot(s, x);
+		*(first ? &run : &held) = x->next;
+	}
+	place_worker(s, worker, false);
+}
+
+void sched_adopt_workers(struct sched *s, const struct sched *from)
+{
+	for (uint32_t i = 0; i < from->nworkers; i++) {
+		const struct worker *w = from->workers[i];
+		struct event up = {.kind = EVENT_WORKER_UP, .worker = i};
+
+		if (!w || !w->up)
+			continue;
+		up.cpus = w->cpus;
+		up.gpus = w->gpus;
+		up.memory_bytes = w->memory_bytes;
+		sched_worker_up(s, &up);
+		adopt_slots(s, from, i);
+	}
+	s->seen_worker = from->seen_worker;
+	s->last_lease = from->last_lease;
+}
+
 /* ---- choosing ---------------------------------------------------------------------------------------- */
 struct choice_of_unit {
 	uint32_t unit, phase;
 	enum ready_queue queue;
 };
 
-/* Begun trials first, the oldest before all; then the phase with most still to come behind it, then the
- * longer unit; trials that have failed already come last. */
+/* What a user has raised; then begun trials, the oldest before all; then the phase with most still to come
+ * behind it, then the longer unit; trials that have failed already come last. */
 static bool better(const struct sched *s, const struct choice_of_unit *a, const struct choice_of_unit *b)
 {
+	int32_t p = plan_unit(&s->plan, a->unit)->priority, q = plan_unit(&s->plan, b->unit)->priority;
+
+	if (p != q)
+		return p > q;
 	if (a->queue != b->queue)
 		return a->queue < b->queue;
 	if (a->queue == READY_FRESH) {
@@ -456,13 +512,15 @@ static bool better(const struct sched *s, const struct choice_of_unit *a, const 
 
 static struct choice_of_unit top_of(const struct sched *s, uint32_t phase)
 {
-	for (enum ready_queue q = READY_BEGUN; q < READY_QUEUES; q++) {
-		uint32_t unit = queue_top(&s->phases[phase].ready[q]);
+	struct choice_of_unit best = {0};
 
-		if (unit)
-			return (struct choice_of_unit){unit, phase, q};
+	for (enum ready_queue q = READY_BEGUN; q < READY_QUEUES; q++) {
+		struct choice_of_unit c = {queue_top(&s->phases[phase].ready[q]), phase, q};
+
+		if (c.unit && (!best.unit || better(s, &c, &best)))
+			best = c;
 	}
-	return (struct choice_of_unit){0};
+	return best;
 }
 
 /* The ready unit that comes next among those that some worker in the list of this kind can take; 0: none. */
@@ -532,16 +590,27 @@ void sched_assign(struct sched *s)
 		recall(s, &s->needs[i]);
 }
 
+static void cancel_slot(struct sched *s, uint32_t slot)
+{
+	struct slot *x = sched_slot(s, slot);
+
+	if (!x->lease || x->cancelled)
+		return;
+	if (recallable(x))
+		recallable_remove(s, slot);
+	x->cancelled = true;
+	if (s->workers[x->worker]
+	        ->up) /* else it has just been lost, and this attempt's turn comes in a moment */
+		tell(s, x, ACTION_CANCEL);
+}
+
+void sched_cancel(struct sched *s, uint32_t unit)
+{
+	cancel_slot(s, plan_unit(&s->plan, unit)->slot);
+}
+
 void sched_cancel_live(struct sched *s)
 {
-	for (uint32_t i = 1; i <= s->slots.count; i++) {
-		struct slot *x = sched_slot(s, i);
-
-		if (!x->lease || x->cancelled)
-			continue;
-		if (recallable(x))
-			recallable_remove(s, i);
-		x->cancelled = true;
-		tell(s, x, ACTION_CANCEL);
-	}
+	for (uint32_t i = 1; i <= s->slots.count; i++)
+		cancel_slot(s, i);
 }

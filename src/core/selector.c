@@ -2,6 +2,7 @@
 
 #include "bytes.h"
 #include "sched.h"
+#include "study.h"
 #include "text.h"
 
 #include <math.h>
@@ -214,6 +215,27 @@ static int put_term(struct parse *p, const char *word, struct fault *f)
 	}
 	text_put(&p->sql, param ? "))" : ")");
 	return 0;
+}
+
+void selector_names_of(struct arena *a, const struct study *s, struct selector_names *out)
+{
+	const char **phases = arena_array(a, s->nphases, sizeof *phases), **params;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->nphases; i++)
+		n += 2 * s->phases[i].space.nparams;
+	params = arena_array(a, n + 1, sizeof *params);
+	n = 0;
+	for (uint32_t i = 0; i < s->nphases; i++) {
+		const struct space *x = &s->phases[i].space;
+
+		phases[i] = s->phases[i].name;
+		for (uint32_t k = 0; k < x->nparams; k++) {
+			params[n++] = x->params[k].name;
+			params[n++] = arena_printf(a, "%s.%s", s->phases[i].name, x->params[k].name);
+		}
+	}
+	*out = (struct selector_names){phases, s->nphases, params, n};
 }
 
 bool selector_like(const char *word)

@@ -107,6 +107,8 @@ static bool draw_one(const struct param *p, const struct scope *s, double u, str
 {
 	struct bounds b;
 
+	if (p->kind == DOMAIN_ANY)
+		return false;
 	if (has_choices(p)) {
 		*v = choice_value(&p->choices[slot(u, p->nchoices)]);
 		return true;
@@ -260,6 +262,8 @@ static int check_one(const struct param *p, const struct scope *s, const struct 
 	char buf[TEXT_NUMBER];
 	bool ok;
 
+	if (p->kind == DOMAIN_ANY)
+		return 0;
 	if (v->kind == VALUE_NONE)
 		return fault_set(f, FAULT_STUDY, "'%.100s' has no value", p->name);
 	ok = has_choices(p) ? v->kind == VALUE_CHOICE && is_choice_of(p, v)
@@ -314,7 +318,7 @@ bool value_parse(struct arena *a, const struct param *p, const char *text, struc
 	int64_t i;
 	double r;
 
-	if (has_choices(p))
+	if (has_choices(p) || p->kind == DOMAIN_ANY)
 		return parse_choice(a, p, text, out);
 	if (p->kind == DOMAIN_INT || p->kind == DOMAIN_LOGINT) {
 		if (!text_parse_int(text, n, &i) || i > (1LL << 53) || i < -(1LL << 53))

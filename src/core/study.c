@@ -1,5 +1,6 @@
 /* A study file, from its bytes to a struct study. The three steps are in study_draft.h. */
 #include "study.h"
+#include "command_word.h"
 #include "study_draft.h"
 #include "text.h"
 
@@ -18,18 +19,26 @@ static bool study_name_ok(const char *s)
 	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == n;
 }
 
+static void take_name(struct draft *d, const struct yaml_node *at, const char *s)
+{
+	d->s->name = arena_strdup(d->a, s);
+	if (!study_name_ok(s))
+		draft_error(
+		    d, at,
+		    "`study: %.64s`: the name of a file: at most 100 letters, digits, _ - and ., first "
+		    "a letter or digit",
+		    s);
+}
+
 static void read_study(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
 	const char *s = draft_text(d, v, "study");
 
 	(void)t;
-	d->s->name = s ? s : "";
-	if (s && !study_name_ok(s))
-		draft_error(
-		    d, v,
-		    "`study: %.64s`: the name of a file: at most 100 letters, digits, _ - and ., first "
-		    "a letter or digit",
-		    s);
+	if (s)
+		take_name(d, v, s);
+	else
+		d->s->name = "";
 }
 
 static void read_seed(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
@@ -184,7 +193,7 @@ static void read_top(struct draft *d, const struct yaml_node *root)
 }
 
 /* Own parameters, then those of ancestors that are one trial. */
-static void list_visible(struct draft *d, struct draft_phase *t)
+static void list_inherited(struct draft *d, struct draft_phase *t)
 {
 	uint32_t n = 0, total = t->nparams;
 	struct visible *list;
@@ -193,7 +202,7 @@ static void list_visible(struct draft *d, struct draft_phase *t)
 		total += t->reach[q] == REACH_ONE ? d->phases[q].nparams : 0;
 	list = arena_array(d->a, total, sizeof *list);
 	for (uint32_t k = 0; k < t->nparams; k++)
-		list[n++] = (struct visible){t->params[k].name, t->p.index, k};
+		list[n++] = (struct visible){t->params[k].name, t->p.index, k, VISIBLE_NEAREST};
 	for (uint32_t q = 0; q < t->p.index; q++)
 		for (uint32_t k = 0; t->reach[q] == REACH_ONE && k < d->phases[q].nparams; k++) {
 			const char *name = d->phases[q].params[k].name;
@@ -201,8 +210,49 @@ static void list_visible(struct draft *d, struct draft_phase *t)
 
 			if (draft_find(d, t->p.index, name, &ref, NULL) != 1 || ref.phase != q)
 				name = arena_printf(d->a, "%s.%s", d->phases[q].p.name, name);
-			list[n++] = (struct visible){name, q, k};
+			list[n++] = (struct visible){name, q, k, VISIBLE_NEAREST};
 		}
+	t->p.visible = list;
+	t->p.nvisible = n;
+}
+
+/* Parameter k of ancestor q as seen in scheduled phase p. */
+static struct visible inherited(const struct draft *d, uint32_t p, uint32_t q, uint32_t k,
+                                const uint32_t *first)
+{
+	const char *name = d->phases[q].params[k].name;
+	struct visible out = {name, q, k, VISIBLE_NEAREST};
+	const struct command_ref *refs;
+	uint32_t n, i = 0;
+
+	draft_find_all(d, p, name, &refs, &n, NULL);
+	while (i < n && refs[i].phase != q)
+		i++;
+	if (i == 0 || i == n)
+		return out;
+	out.name = arena_printf(d->a, "%s.%s", d->phases[q].p.name, name);
+	out.nearer = first[refs[i - 1].phase] + refs[i - 1].index;
+	return out;
+}
+
+/* In a scheduled phase: own parameters and all of all ancestors. first[q]: place of the first one of phase q.
+ */
+static void list_all(struct draft *d, struct draft_phase *t)
+{
+	uint32_t p = t->p.index, total = t->nparams, n = 0;
+	uint32_t *first = arena_array(d->a, p + 1, sizeof *first);
+	struct visible *list;
+
+	for (uint32_t q = 0; q < p; q++) {
+		first[q] = total;
+		total += t->ancestor[q] ? d->phases[q].nparams : 0;
+	}
+	list = arena_array(d->a, total, sizeof *list);
+	for (uint32_t k = 0; k < t->nparams; k++)
+		list[n++] = (struct visible){t->params[k].name, p, k, VISIBLE_NEAREST};
+	for (uint32_t q = 0; q < p; q++)
+		for (uint32_t k = 0; t->ancestor[q] && k < d->phases[q].nparams; k++)
+			list[n++] = inherited(d, p, q, k, first);
 	t->p.visible = list;
 	t->p.nvisible = n;
 }
@@ -212,16 +262,22 @@ static void finish(struct draft *d)
 	struct study_phase *p = arena_array(d->a, d->nphases, sizeof *p);
 
 	for (uint32_t i = 0; i < d->nphases; i++) {
-		list_visible(d, &d->phases[i]);
+		if (d->phases[i].p.scheduled)
+			list_all(d, &d->phases[i]);
+		else
+			list_inherited(d, &d->phases[i]);
 		p[i] = d->phases[i].p;
 	}
 	d->s->phases = p;
 	d->s->nphases = d->nphases;
 }
 
-static void parse(struct draft *d, const struct yaml_node *root)
+static void parse(struct draft *d, const struct yaml_node *root, struct yaml_node *jobs)
 {
-	read_top(d, root);
+	if (root)
+		read_top(d, root);
+	if (jobs)
+		draft_read_jobs(d, jobs);
 	if (d->nphases) {
 		draft_check_param_names(d);
 		draft_graph(d);
@@ -246,6 +302,19 @@ static int by_place(const void *x, const void *y)
 	return a->nth < b->nth ? -1 : 1;
 }
 
+static void give_error(const struct draft *d, const char *path, const struct draft_note *n, struct fault *out)
+{
+	uint32_t job = n->line & ~DRAFT_JOBS;
+
+	if (!(n->line & DRAFT_JOBS))
+		fault_set(out, FAULT_STUDY, "%.200s:%u:%u: %s", path, n->line, n->col, n->text);
+	else if (!job)
+		fault_set(out, FAULT_STUDY, "%.200s: %s", path, n->text);
+	else
+		fault_set(out, FAULT_STUDY, "%.200s: scheduled phase '%.70s': %s", path,
+		          d->job_names[job - 1], n->text);
+}
+
 static void give_errors(struct draft *d, const char *path, struct study_errors *errors)
 {
 	uint32_t n = d->nnotes < DRAFT_MAX_ERRORS ? d->nnotes : DRAFT_MAX_ERRORS;
@@ -257,8 +326,7 @@ static void give_errors(struct draft *d, const char *path, struct study_errors *
 	errors->count = n;
 	errors->dropped = d->nnotes - n + d->dropped;
 	for (uint32_t i = 0; i < n; i++)
-		fault_set(&errors->items[i], FAULT_STUDY, "%.200s:%u:%u: %s", path, d->notes[i].line,
-		          d->notes[i].col, d->notes[i].text);
+		give_error(d, path, &d->notes[i], &errors->items[i]);
 }
 
 static void yaml_mistake(void *ctx, uint32_t line, uint32_t col, const char *text)
@@ -268,30 +336,70 @@ static void yaml_mistake(void *ctx, uint32_t line, uint32_t col, const char *tex
 	draft_error(ctx, &at, "%s", text);
 }
 
-int study_parse(struct arena *a, const char *path, const char *bytes, size_t n, const struct study **out,
-                struct study_errors *errors)
+static void jobs_mistake(void *ctx, uint32_t line, uint32_t col, const char *text)
+{
+	struct yaml_node at = {.line = DRAFT_JOBS};
+
+	draft_error(ctx, &at, "the scheduled phases cannot be read: %u:%u: %s", line, col, text);
+}
+
+/* *copy: the text, as the study keeps it. */
+static struct yaml_node *parse_text(struct draft *d, const char *bytes, size_t n, const char **copy,
+                                    yaml_report_fn *report)
+{
+	if (n > STUDY_MAX_BYTES) {
+		report(d, 1, 1, "the file is larger than 64 MiB");
+		return NULL;
+	}
+	*copy = arena_strndup(d->a, bytes, n);
+	return yaml_parse(d->a, bytes, n, report, d);
+}
+
+static void read_source(struct draft *d, const struct study_source *src, bool file)
+{
+	struct yaml_node at = {.line = DRAFT_JOBS}, *root = NULL, *jobs = NULL;
+
+	d->s->path = arena_strdup(d->a, src->path);
+	d->s->text = d->s->jobs = "";
+	if (file)
+		root = parse_text(d, src->text, src->text_bytes, &d->s->text, yaml_mistake);
+	else
+		take_name(d, &at, src->name);
+	if (src->jobs_bytes)
+		jobs = parse_text(d, src->jobs, src->jobs_bytes, &d->s->jobs, jobs_mistake);
+	if (root || !file)
+		parse(d, root, jobs);
+}
+
+static int read_study_of(struct arena *a, const struct study_source *src, bool file, const struct study **out,
+                         struct study_errors *errors)
 {
 	struct draft *d = arena_alloc(a, sizeof *d);
-	const struct yaml_node *root = NULL;
 
 	*errors = (struct study_errors){0};
 	*out = NULL;
 	d->a = a;
 	d->s = arena_alloc(a, sizeof *d->s);
-	if (n > STUDY_MAX_BYTES)
-		yaml_mistake(d, 1, 1, "the file is larger than 64 MiB");
-	else
-		root = yaml_parse(a, bytes, n, yaml_mistake, d);
-	if (root) {
-		d->s->path = arena_strdup(a, path);
-		d->s->text = arena_strndup(a, bytes, n);
-		parse(d, root);
-	}
-	give_errors(d, path, errors);
+	read_source(d, src, file);
+	give_errors(d, src->path, errors);
 	if (d->nnotes)
 		return -1;
 	*out = d->s;
 	return 0;
+}
+
+int study_parse(struct arena *a, const char *path, const char *bytes, size_t n, const struct study **out,
+                struct study_errors *errors)
+{
+	struct study_source src = {.path = path, .text = bytes, .text_bytes = n};
+
+	return read_study_of(a, &src, true, out, errors);
+}
+
+int study_read(struct arena *a, const struct study_source *src, const struct study **out,
+               struct study_errors *errors)
+{
+	return read_study_of(a, src, src->text_bytes > 0, out, errors);
 }
 
 const struct study_phase *study_find_phase(const struct study *s, const char *name)

@@ -219,12 +219,12 @@ static void check_below_full(struct draft *d, const struct draft_phase *t)
 }
 
 /* The full search takes the `each` phases that lead to a `none` phase (all of them when none does), the
- * `outer` phases that lead to one, and whatever those come after. */
+ * `outer` phases that lead to one, and whatever those come after. Scheduled phases ask for nothing. */
 static void mark_full(struct draft *d)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < d->nphases; i++)
+	for (uint32_t i = 0; i < d->nphases && !d->phases[i].p.scheduled; i++)
 		for (uint32_t q = 0; d->phases[i].p.folds == FOLDS_NONE && q < d->nphases; q++)
 			if (d->phases[i].ancestor[q] && d->phases[q].p.folds != FOLDS_NONE)
 				d->phases[q].p.in_full = any = true;
@@ -246,7 +246,8 @@ void draft_check_folds(struct draft *d)
 		if (t->p.folds == FOLDS_OUTER && !f->outer)
 			draft_error(d, t->folds,
 			            "`folds: outer` needs nested folds, as in `folds: {outer: 3, inner: 5}`");
-		if (t->p.folds == FOLDS_NONE && f->outer && !f->full)
+		/* A scheduled phase comes after the trials it is given, of whatever outer fold. */
+		if (t->p.folds == FOLDS_NONE && f->outer && !f->full && !t->p.scheduled)
 			check_none_phase(d, t);
 		if (t->p.folds != FOLDS_NONE && f->outer)
 			check_below_full(d, t);
@@ -256,6 +257,13 @@ void draft_check_folds(struct draft *d)
 }
 
 /* ---- metrics ----------------------------------------------------------------------------------- */
+
+bool draft_metric_none(const struct draft_phase *t)
+{
+	if (!t->metric)
+		return t->p.scheduled;
+	return t->metric->kind == YAML_TEXT && !strcmp(t->metric->text, "none");
+}
 
 static void check_metric(struct draft *d, struct draft_phase *t)
 {
@@ -268,15 +276,9 @@ static void check_metric(struct draft *d, struct draft_phase *t)
 		            t->p.name);
 	else if (t->p.metric && !t->has_goal)
 		draft_error(d, t->metric, "metric '%s' needs a `goal`: minimize or maximize", t->p.metric);
-	if (t->has_metric && t->metric->kind == YAML_TEXT && !strcmp(t->metric->text, "none") && t->keep &&
-	    t->p.limits.keep_best >= 0)
+	if (draft_metric_none(t) && t->keep && t->p.limits.keep_best >= 0)
 		draft_error(d, t->keep, "`keep: best` in phase '%s', whose metric is none: nothing is best",
 		            t->p.name);
-}
-
-static bool metric_is_none(const struct draft_phase *t)
-{
-	return t->metric && t->metric->kind == YAML_TEXT && !strcmp(t->metric->text, "none");
 }
 
 static void check_picks(struct draft *d, const struct draft_phase *t)
@@ -284,7 +286,7 @@ static void check_picks(struct draft *d, const struct draft_phase *t)
 	for (uint32_t k = 0; k < t->nafter; k++) {
 		const struct draft_after *x = &t->after[k];
 
-		if (x->to.pick == PICK_BEST && metric_is_none(&d->phases[x->to.phase]))
+		if (x->to.pick == PICK_BEST && draft_metric_none(&d->phases[x->to.phase]))
 			draft_error(d, x->node, "best of '%s': its metric is none, so no trial is best",
 			            x->name);
 	}
@@ -295,7 +297,7 @@ void draft_check_phases(struct draft *d)
 	bool any = false;
 
 	for (uint32_t i = 0; i < d->nphases; i++) {
-		any = any || !metric_is_none(&d->phases[i]);
+		any = any || !draft_metric_none(&d->phases[i]);
 		check_metric(d, &d->phases[i]);
 		check_picks(d, &d->phases[i]);
 	}

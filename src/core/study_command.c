@@ -151,6 +151,7 @@ static bool bad(const struct reading *r, const char *fmt, ...)
 	return false;
 }
 
+/* (In a scheduled phase each job has parents of its own: see command_check.) */
 static bool several_units(const struct draft *d, const struct draft_phase *t, uint32_t q)
 {
 	return t->reach[q] == REACH_SEVERAL ||
@@ -159,9 +160,17 @@ static bool several_units(const struct draft *d, const struct draft_phase *t, ui
 
 static bool read_parent_dir(struct reading *r, struct command_piece *p, bool list)
 {
-	const char *name = r->d->phases[p->phase].p.name;
+	struct study_phase *q = &r->d->phases[p->phase].p;
+	const char *name = q->name;
 
-	r->d->phases[p->phase].p.makes_dir = true;
+	/* Most of its units are done, and have none. */
+	if (r->t->p.scheduled && !q->makes_dir)
+		return bad(
+		    r,
+		    "{%s}: the units of phase '%s' have no directory: its command does not name {dir}; "
+		    "`checkpoint: true` in the study file gives them one",
+		    p->name, name);
+	q->makes_dir = true;
 	p->kind = PIECE_PARENT_DIR;
 	if (list) {
 		if (r->w->text[0] != '{' || strlen(r->w->text) != strlen(p->name) + 2)
@@ -170,7 +179,7 @@ static bool read_parent_dir(struct reading *r, struct command_piece *p, bool lis
 		r->out->phase = p->phase;
 		return true;
 	}
-	if (several_units(r->d, r->t, p->phase))
+	if (!r->t->p.scheduled && several_units(r->d, r->t, p->phase))
 		return bad(r, "{%s.dir}: '%s' has several units here; {%s.dirs} names them all", name, name,
 		           name);
 	return true;
@@ -180,10 +189,12 @@ static bool read_parent_number(struct reading *r, struct command_piece *p, const
 {
 	const struct draft_phase *q = &r->d->phases[p->phase];
 
-	p->kind = strcmp(attribute, "value") == 0 ? PIECE_PARENT_VALUE : PIECE_PARENT_STEP;
-	if (r->t->reach[p->phase] == REACH_SEVERAL)
+	p->kind = !strcmp(attribute, "value")   ? PIECE_PARENT_VALUE
+	          : !strcmp(attribute, "trial") ? PIECE_PARENT_TRIAL
+	                                        : PIECE_PARENT_STEP;
+	if (r->t->reach[p->phase] == REACH_SEVERAL && !r->t->p.scheduled)
 		return bad(r, "{%s}: several trials of '%s' lead here (as one)", p->name, q->p.name);
-	if (q->metric && q->metric->kind == YAML_TEXT && !strcmp(q->metric->text, "none"))
+	if (p->kind != PIECE_PARENT_TRIAL && draft_metric_none(q) && !(r->t->p.scheduled && p->text))
 		return bad(r, "{%s}: the metric of phase '%s' is none", p->name, q->p.name);
 	return true;
 }
@@ -191,14 +202,16 @@ static bool read_parent_number(struct reading *r, struct command_piece *p, const
 /* PHASE.dir and the like. 1: it was one (told if wrong: -1), 0: it is something else. */
 static int read_attribute(struct reading *r, struct command_piece *p)
 {
-	static const char *const attributes[] = {"dir", "dirs", "value", "best_step"};
+	static const char *const attributes[] = {"dir", "dirs", "value", "best_step", "trial"};
 	const char *dot = strchr(p->name, '.');
 	size_t i = 0;
 	int q;
 
-	while (dot && i < 4 && strcmp(dot + 1, attributes[i]) != 0)
+	enum { COUNT = sizeof attributes / sizeof *attributes };
+
+	while (dot && i < COUNT && strcmp(dot + 1, attributes[i]) != 0)
 		i++;
-	if (!dot || i == 4)
+	if (!dot || i == COUNT)
 		return 0;
 	q = draft_find_phase(r->d, arena_strndup(r->d->a, p->name, (size_t)(dot - p->name)));
 	if (q < 0)
@@ -210,8 +223,9 @@ static int read_attribute(struct reading *r, struct command_piece *p)
 		return 1;
 	}
 	if (!r->t->ancestor[q]) {
-		bad(r, "{%s}: phase '%s' does not come after '%s': add it to `after`", p->name, r->t->p.name,
-		    r->d->phases[q].p.name);
+		bad(r, "{%s}: phase '%s' does not come after '%s'%s", p->name, r->t->p.name,
+		    r->d->phases[q].p.name,
+		    r->t->p.scheduled ? ": name jobs of it before the first --" : ": add it to `after`");
 		return -1;
 	}
 	return (i < 2 ? read_parent_dir(r, p, i == 1) : read_parent_number(r, p, attributes[i])) ? 1 : -1;
@@ -232,23 +246,38 @@ static bool unknown_placeholder(struct reading *r, const struct command_piece *p
 	           *hint ? hint : " ({{ and }} are literal braces)");
 }
 
-static bool read_param(struct reading *r, struct command_piece *p)
+/* *cond: the text of a parameter that is not always active. */
+static int find_param(struct reading *r, struct command_piece *p, const char **cond, struct fault *f)
 {
 	struct expr_ref ref = {0};
+	struct command_ref *one;
+	int found;
+
+	if (r->t->p.scheduled)
+		return draft_find_all(r->d, r->t->p.index, p->name, &p->refs, &p->nrefs, f);
+	found = draft_find(r->d, r->t->p.index, p->name, &ref, f);
+	*cond = found == 1 && ref.param->cond ? ref.param->text : NULL;
+	p->refs = one = arena_alloc(r->d->a, sizeof *one);
+	p->nrefs = 1;
+	*one = (struct command_ref){ref.phase, ref.index};
+	return found;
+}
+
+static bool read_param(struct reading *r, struct command_piece *p)
+{
 	struct fault f = {0};
-	int found = draft_find(r->d, r->t->p.index, p->name, &ref, &f);
+	const char *cond = NULL;
+	int found = find_param(r, p, &cond, &f);
 
 	if (found < 0)
 		return *f.text ? bad(r, "{%.64s}: %s", p->name, f.text) : false;
 	if (!found)
 		return unknown_placeholder(r, p);
-	if (ref.param->cond && !p->text)
+	if (cond && !p->text)
 		return bad(r,
 		           "{%s} is not always active (%.200s): use {args}, or give a fallback as in {%s|0}",
-		           p->name, ref.param->text, p->name);
+		           p->name, cond, p->name);
 	p->kind = PIECE_PARAM;
-	p->phase = ref.phase;
-	p->index = ref.index;
 	return true;
 }
 
@@ -313,12 +342,12 @@ static void read_word(struct draft *d, struct draft_phase *t, const struct word_
 	struct reading r = {.d = d, .t = t, .w = w, .out = out};
 	const char *s = w->text;
 
-	/* No more pieces than braces and gaps between them. */
+	/* A placeholder or a literal brace takes two braces, and there may be text before it. */
 	size_t braces = 0;
 
 	for (const char *c = s; *c; c++)
 		braces += *c == '{' || *c == '}';
-	r.pieces = arena_array(d->a, 2 * braces + 1, sizeof *r.pieces);
+	r.pieces = arena_array(d->a, braces + 1, sizeof *r.pieces);
 	out->pieces = r.pieces;
 	while (s && *s) {
 		size_t n = strcspn(s, "{}");
@@ -342,34 +371,6 @@ static void read_word(struct draft *d, struct draft_phase *t, const struct word_
 
 /* ---- a command --------------------------------------------------------------------------------- */
 
-static void read_command(struct draft *d, struct draft_phase *t)
-{
-	const struct yaml_node *v = t->command;
-	struct word_text *words = arena_array(d->a, v->len / 2 + v->count + 2, sizeof *words);
-	const char **texts;
-	struct command_word *out;
-	uint32_t n = 0;
-
-	if (v->kind == YAML_LIST ? !split_list(d, v, words, &n)
-	                         : !draft_text(d, v, "command") || !split_text(d, v, words, &n))
-		return;
-	if (n == 0 || !*words[0].text) {
-		draft_error(d, v, "the command of phase '%s' is empty", t->p.name);
-		return;
-	}
-	out = arena_array(d->a, n, sizeof *out);
-	texts = arena_array(d->a, n + 1, sizeof *texts);
-	for (uint32_t i = 0; i < n; i++) {
-		check_shell_word(d, &words[i]);
-		read_word(d, t, &words[i], &out[i]);
-		texts[i] = words[i].text;
-	}
-	if (out[0].kind != WORD_PIECES)
-		draft_error(d, v, "the command of phase '%s' must start with a program", t->p.name);
-	t->p.command = (struct command){out, n};
-	t->p.command_text = command_line(d->a, texts);
-}
-
 static bool too_long(struct draft *d, const struct yaml_node *v)
 {
 	size_t bytes = v->len;
@@ -382,14 +383,85 @@ static bool too_long(struct draft *d, const struct yaml_node *v)
 	return true;
 }
 
+/* Its words, at least one; NULL: told. */
+static struct word_text *split(struct draft *d, const struct yaml_node *v, const char *phase, uint32_t *n)
+{
+	struct word_text *words;
+
+	if (too_long(d, v))
+		return NULL;
+	words = arena_array(d->a, v->len / 2 + v->count + 2, sizeof *words);
+	if (v->kind == YAML_LIST ? !split_list(d, v, words, n)
+	                         : !draft_text(d, v, "command") || !split_text(d, v, words, n))
+		return NULL;
+	if (*n && *words[0].text)
+		return words;
+	draft_error(d, v, "the command of phase '%s' is empty", phase);
+	return NULL;
+}
+
+static const char *canonical(struct draft *d, const struct word_text *words, uint32_t n)
+{
+	const char **texts = arena_array(d->a, n + 1, sizeof *texts);
+
+	for (uint32_t i = 0; i < n; i++)
+		texts[i] = words[i].text;
+	return command_line(d->a, texts);
+}
+
+const char *draft_command_text(struct draft *d, const struct yaml_node *v, const char *phase)
+{
+	uint32_t n = 0;
+	const struct word_text *words = split(d, v, phase, &n);
+
+	for (uint32_t i = 0; i < n && words; i++)
+		check_shell_word(d, &words[i]);
+	return words ? canonical(d, words, n) : NULL;
+}
+
+static void read_command(struct draft *d, struct draft_phase *t, const struct yaml_node *v,
+                         struct command *command, const char **text)
+{
+	uint32_t n = 0;
+	const struct word_text *words = split(d, v, t->p.name, &n);
+	struct command_word *out;
+
+	if (!words)
+		return;
+	out = arena_array(d->a, n, sizeof *out);
+	for (uint32_t i = 0; i < n; i++) {
+		check_shell_word(d, &words[i]);
+		read_word(d, t, &words[i], &out[i]);
+	}
+	if (out[0].kind != WORD_PIECES)
+		draft_error(d, v, "the command of phase '%s' must start with a program", t->p.name);
+	*command = (struct command){out, n};
+	*text = canonical(d, words, n);
+}
+
+static void read_scheduled(struct draft *d, struct draft_phase *t)
+{
+	struct command *commands = arena_array(d->a, t->p.ncommands, sizeof *commands);
+	const char **texts = arena_array(d->a, t->p.ncommands, sizeof *texts);
+
+	for (uint32_t i = 0; i < t->p.ncommands; i++)
+		read_command(d, t, t->commands[i], &commands[i], &texts[i]);
+	t->p.commands = commands;
+	t->p.command_texts = texts;
+	t->p.command = commands[0];
+	t->p.command_text = texts[0];
+}
+
 /* Call while `broken` still means that a phase's ancestors are not known. */
 void draft_read_commands(struct draft *d)
 {
 	for (uint32_t i = 0; i < d->nphases; i++) {
 		struct draft_phase *t = &d->phases[i];
 
-		if (t->command && !t->broken && !too_long(d, t->command))
-			read_command(d, t);
+		if (t->command && !t->broken && t->p.scheduled)
+			read_scheduled(d, t);
+		else if (t->command && !t->broken)
+			read_command(d, t, t->command, &t->p.command, &t->p.command_text);
 		if (t->p.limits.checkpoint)
 			t->p.makes_dir = true;
 	}

@@ -162,16 +162,23 @@ static bool same_search(const struct study_phase *p, const struct study_phase *q
 	return (p->search_auto && q->search_auto) || p->search == q->search;
 }
 
-static int compare_acceptable(const struct study_phase *p, const struct study_phase *q, struct fault *f)
+static int compare_surroundings(const struct study_phase *p, const struct study_phase *q, struct fault *f)
 {
-	if (!same_text(p->command_text, q->command_text))
-		return needs_accept(f, p->name, "command");
 	if (!same_env(p, q))
 		return needs_accept(f, p->name, "env");
 	if (!same_text(p->setup, q->setup))
 		return needs_accept(f, p->name, "setup");
 	if (!same_capture(p, q))
 		return needs_accept(f, p->name, "capture");
+	return 0;
+}
+
+static int compare_acceptable(const struct study_phase *p, const struct study_phase *q, struct fault *f)
+{
+	if (!same_text(p->command_text, q->command_text))
+		return needs_accept(f, p->name, "command");
+	if (compare_surroundings(p, q, f))
+		return -1;
 	if (!same_domains(&p->space, &q->space))
 		return needs_accept(f, p->name, "params");
 	if (!same_search(p, q))
@@ -181,6 +188,34 @@ static int compare_acceptable(const struct study_phase *p, const struct study_ph
 	if (q->trials < p->trials)
 		return needs_accept(f, p->name, "trials");
 	return 0;
+}
+
+static int compare_phase(const struct study *x, const struct study_phase *p, const struct study *y,
+                         const struct study_phase *q, bool accept, struct fault *f)
+{
+	if (!q || q->scheduled)
+		return fault_set(f, FAULT_STUDY, "phase '%s' is gone: phases can be added, not taken away",
+		                 p->name);
+	if (compare_structure(x, p, y, q, f))
+		return -1;
+	return accept ? 0 : compare_acceptable(p, q, f);
+}
+
+/* No edit of the file can touch a scheduled phase, but for what it takes from the top. */
+static int compare_scheduled(const struct study_phase *p, const struct study_phase *q, bool accept,
+                             struct fault *f)
+{
+	if (!q->scheduled)
+		return fault_set(
+		    f, FAULT_STUDY,
+		    "phase '%s' was scheduled from the command line: give the one in the study file "
+		    "another name",
+		    p->name);
+	if (p->aggregate != q->aggregate)
+		return never(f, p->name, "aggregate");
+	if (p->report != q->report)
+		return never(f, p->name, "report");
+	return accept ? 0 : compare_surroundings(p, q, f);
 }
 
 int study_compare(const struct study *stored, const struct study *now, bool accept, bool *changed,
@@ -193,12 +228,12 @@ int study_compare(const struct study *stored, const struct study *now, bool acce
 	for (uint32_t i = 0; i < stored->nphases; i++) {
 		const struct study_phase *p = &stored->phases[i], *q = study_find_phase(now, p->name);
 
-		if (!q)
-			return fault_set(f, FAULT_STUDY,
-			                 "phase '%s' is gone: phases can be added, not taken away", p->name);
-		if (compare_structure(stored, p, now, q, f) || (!accept && compare_acceptable(p, q, f)))
+		if (p->scheduled && !q)
+			continue;
+		if (p->scheduled ? compare_scheduled(p, q, accept, f)
+		                 : compare_phase(stored, p, now, q, accept, f))
 			return -1;
-		if (changed)
+		if (changed && !p->scheduled)
 			changed[q->index] = !same_domains(&p->space, &q->space);
 	}
 	return 0;

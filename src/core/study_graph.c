@@ -1,4 +1,5 @@
 /* Phases as a graph: order, ancestors, and what a name means in a phase. */
+#include "command_word.h"
 #include "rng.h"
 #include "study_draft.h"
 #include "text.h"
@@ -91,7 +92,28 @@ static void parse_pick(struct draft *d, struct draft_after *x)
 
 /* ---- order ------------------------------------------------------------------------------------- */
 
-/* Parents by place in the file; unknown ones are dropped. */
+/* Why phase i can't come after phase q (-1: unknown). */
+static void refuse_parent(struct draft *d, uint32_t i, const struct draft_after *x, int q)
+{
+	bool scheduled = d->phases[i].p.scheduled;
+
+	d->phases[i].broken = true;
+	if (q == (int)i)
+		draft_error(d, x->node, "phase '%s' can't come after itself", x->name);
+	else if (q >= 0)
+		draft_error(
+		    d, x->node,
+		    "phase '%s' was scheduled from the command line: no phase of the study file can come "
+		    "after it",
+		    x->name);
+	else
+		draft_error(d, x->node,
+		            scheduled ? "it has jobs after phase '%.64s', which is gone from the study file%s"
+		                      : "unknown phase '%.64s' in `after`%s",
+		            x->name, scheduled ? "" : phase_hint(d, x->name));
+}
+
+/* Parents by place in the file; those that can't be are dropped. */
 static void resolve_parents(struct draft *d, uint32_t i)
 {
 	struct draft_phase *t = &d->phases[i];
@@ -102,23 +124,18 @@ static void resolve_parents(struct draft *d, uint32_t i)
 		int q = draft_find_phase(d, x->name);
 
 		parse_pick(d, x);
-		if (q >= 0 && q != (int)i) {
-			x->to.phase = (uint32_t)q;
-			t->after[n++] = *x;
+		if (q < 0 || q == (int)i || (d->phases[q].p.scheduled && !t->p.scheduled)) {
+			refuse_parent(d, i, x, q);
 			continue;
 		}
-		t->broken = true;
-		if (q >= 0)
-			draft_error(d, x->node, "phase '%s' can't come after itself", x->name);
-		else
-			draft_error(d, x->node, "unknown phase '%.64s' in `after`%s", x->name,
-			            phase_hint(d, x->name));
+		x->to.phase = (uint32_t)q;
+		t->after[n++] = *x;
 	}
 	t->nafter = n;
 }
 
-/* Kahn's algorithm, of the ready ones the first in the file; order[i] is a place in the file. Returns how
- * many phases could be ordered. */
+/* Kahn's algorithm, of the ready ones the first in the file (so scheduled phases come last); order[i] is a
+ * place in the file. Returns how many phases could be ordered. */
 static uint32_t order_phases(const struct draft *d, uint32_t *order, bool *placed)
 {
 	uint32_t n = 0;
@@ -229,7 +246,10 @@ static void fill_names(struct draft *d)
 			struct draft_name *n = arena_alloc(d->a, sizeof *n);
 			uint32_t slot = name_slot(d, d->phases[i].params[k].name);
 
-			*n = (struct draft_name){d->phases[i].params[k].name, i, k, d->names[slot]};
+			*n = (struct draft_name){.name = d->phases[i].params[k].name,
+			                         .phase = i,
+			                         .index = k,
+			                         .next = d->names[slot]};
 			d->names[slot] = n;
 		}
 }
@@ -248,7 +268,8 @@ static int reachable(const struct draft *d, uint32_t p, const struct draft_name 
 {
 	const struct draft_phase *t = &d->phases[p];
 
-	if (n->phase != p && t->reach[n->phase] == REACH_SEVERAL)
+	/* What several jobs have in common has a value, the rest has none. */
+	if (n->phase != p && t->reach[n->phase] == REACH_SEVERAL && !t->p.scheduled)
 		return fault_set(f, FAULT_STUDY,
 		                 "'%s' is ambiguous: phase '%s' comes after several trials of '%s' (as one)",
 		                 n->name, t->p.name, d->phases[n->phase].p.name);
@@ -303,6 +324,53 @@ int draft_find(const struct draft *d, uint32_t p, const char *name, struct expr_
 	snprintf(phase, sizeof phase, "%.*s", (int)(dot - name), name);
 	q = draft_find_phase(d, phase);
 	return q < 0 ? 0 : find_dotted(d, p, (uint32_t)q, dot + 1, out, f);
+}
+
+static bool means(const struct draft *d, uint32_t p, const struct draft_name *n, const char *name)
+{
+	return (n->phase == p || d->phases[p].ancestor[n->phase]) && !strcmp(n->name, name);
+}
+
+/* Later phases stand first in their slot: the nearest of a name is the first found. */
+static void collect_refs(const struct draft *d, uint32_t p, struct draft_name *nearest)
+{
+	struct command_ref *list;
+	uint32_t n = 0;
+
+	for (const struct draft_name *x = nearest; x; x = x->next)
+		n += means(d, p, x, nearest->name);
+	list = arena_array(d->a, n, sizeof *list);
+	n = 0;
+	for (const struct draft_name *x = nearest; x; x = x->next)
+		if (means(d, p, x, nearest->name))
+			list[n++] = (struct command_ref){x->phase, x->index};
+	nearest->refs_of = p + 1;
+	nearest->refs = list;
+	nearest->nrefs = n;
+}
+
+int draft_find_all(const struct draft *d, uint32_t p, const char *name, const struct command_ref **refs,
+                   uint32_t *n, struct fault *f)
+{
+	struct draft_name *x = d->names[name_slot(d, name)];
+	struct expr_ref ref = {0};
+	struct command_ref *one;
+	int r;
+
+	while (x && !means(d, p, x, name))
+		x = x->next;
+	if (x) {
+		if (x->refs_of != p + 1)
+			collect_refs(d, p, x);
+		*refs = x->refs;
+		*n = x->nrefs;
+		return 1;
+	}
+	r = draft_find(d, p, name, &ref, f); /* phase.name */
+	*refs = one = arena_alloc(d->a, sizeof *one);
+	*n = 1;
+	*one = (struct command_ref){ref.phase, ref.index};
+	return r;
 }
 
 const char *draft_nearest(const struct draft *d, uint32_t p, const char *name)

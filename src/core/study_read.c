@@ -36,7 +36,8 @@ void draft_error_at(struct draft *d, const struct yaml_node *at, size_t offset, 
 
 	if (!*text)
 		return;
-	for (size_t i = 0; at->exact && i < offset && i < at->len; i++)
+	/* (Nobody reads the place of a mistake that is only counted.) */
+	for (size_t i = 0; at->exact && d->nnotes < DRAFT_MAX_NOTES && i < offset && i < at->len; i++)
 		col += ((unsigned char)at->text[i] & 0xc0) != 0x80; /* characters, not bytes */
 	note(d, at->line, col, arena_strdup(d->a, text));
 }
@@ -80,17 +81,22 @@ static void unknown_key(struct draft *d, const struct yaml_node *key, const char
 	draft_error(d, key, "unknown key '%.64s' %s%s", key->text, what, why);
 }
 
+bool draft_read_key(struct draft *d, struct draft_phase *t, const struct yaml_node *v,
+                    const struct draft_keys *tables, size_t ntables)
+{
+	const struct draft_key *k = find_key(tables, ntables, v->key->text);
+
+	if (k)
+		k->read(d, t, v);
+	return k != NULL;
+}
+
 void draft_read_map(struct draft *d, struct draft_phase *t, const struct yaml_node *map, const char *what,
                     const struct draft_keys *tables, size_t ntables, const char *(*hint)(const char *))
 {
-	for (const struct yaml_node *v = map->first; v; v = v->next) {
-		const struct draft_key *k = find_key(tables, ntables, v->key->text);
-
-		if (k)
-			k->read(d, t, v);
-		else
+	for (const struct yaml_node *v = map->first; v; v = v->next)
+		if (!draft_read_key(d, t, v, tables, ntables))
 			unknown_key(d, v->key, what, tables, ntables, hint);
-	}
 }
 
 const char *draft_text(struct draft *d, const struct yaml_node *v, const char *what)

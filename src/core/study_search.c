@@ -256,7 +256,7 @@ void draft_check_searches(struct draft *d)
 	for (uint32_t i = 0; i < d->nphases; i++) {
 		struct draft_phase *t = &d->phases[i];
 
-		if (t->broken)
+		if (t->broken || t->p.scheduled)
 			continue;
 		resolve_search(d, t);
 		if (t->nrequires || t->nparams)

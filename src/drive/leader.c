@@ -14,6 +14,7 @@
 #include "leader.h"
 
 #include "command.h"
+#include "desk.h"
 #include "host.h"
 #include "keep.h"
 #include "ledger.h"
@@ -37,6 +38,14 @@ struct outbox {
 	bool touched;   /* in the list of outboxes to send */
 };
 
+/* A phase as workers know it: what is told of one never changes, so a phase with other limits gets another
+ * number. */
+struct wire_phase {
+	const char *name;
+	struct limits limits;
+};
+enum { MAX_WIRE_PHASES = 4096 };
+
 struct spawn_failure { /* an assignment that could not even be rendered */
 	uint32_t worker, unit, lease;
 	char text[256];
@@ -46,11 +55,16 @@ struct leader {
 	struct leader_config c;
 	char cwd[4096];
 	struct arena arena, scratch;
+	struct arena
+	    *plan_arena; /* of the study and the scheduler: both are made anew when phases are scheduled */
+	struct wire_phase *wire_phases; /* that workers have been told, by the number they know them by */
+	uint32_t nwire_phases, *wire_numbers; /* of the study's phases */
 	struct sched *sched;
 	struct store *store;
 	struct ledger ledger;
 	struct proposer proposer;
 	struct progress progress;
+	struct desk desk;
 	uint64_t run;
 	struct outbox *out;
 	uint32_t *touched, ntouched, slots;
@@ -151,7 +165,7 @@ static int assign(struct leader *l, const struct action *a, struct fault *f)
 
 	sched_command_context(l->sched, a->unit, a->attempt, l->c.out_dir, &l->scratch, &x);
 	p = x.phase;
-	if (command_render(&l->scratch, &p->command, &x, &argv, &why)) {
+	if (command_render(&l->scratch, x.command, &x, &argv, &why)) {
 		struct spawn_failure *b = &l->failures[l->nfailures];
 
 		if (l->nfailures == sizeof l->failures / sizeof *l->failures)
@@ -165,7 +179,7 @@ static int assign(struct leader *l, const struct action *a, struct fault *f)
 	s->lease = a->lease;
 	s->attempt = a->attempt;
 	s->trial = (uint32_t)x.trial;
-	s->phase = p->index;
+	s->phase = l->wire_numbers[p->index];
 	s->fold = x.fold;
 	s->outer_fold = x.outer_fold;
 	s->folds = l->c.study->folds.inner;
@@ -253,7 +267,7 @@ static int step(struct leader *l, struct event *e, struct fault *f)
 static int say_phase(struct leader *l, uint32_t to, const struct study_phase *p, struct fault *f)
 {
 	struct msg m = {.kind = MSG_PHASE,
-	                .u.phase = {.phase = p->index,
+	                .u.phase = {.phase = l->wire_numbers[p->index],
 	                            .name = p->name,
 	                            .metric = p->metric ? p->metric : "",
 	                            .maximize = p->goal == GOAL_MAXIMIZE,
@@ -269,6 +283,40 @@ static int say_phase(struct leader *l, uint32_t to, const struct study_phase *p,
 	for (uint32_t i = 0; i < p->ncaptures; i++)
 		m.u.phase.captures[i] = p->captures[i];
 	return say(l, to, &m, f);
+}
+
+static bool same_for_workers(const struct limits *a, const struct limits *b)
+{
+	return a->timeout_ms == b->timeout_ms && a->stall_ms == b->stall_ms && a->grace_ms == b->grace_ms &&
+	       a->memory_bytes == b->memory_bytes && a->cpus == b->cpus && a->gpus == b->gpus &&
+	       a->checkpoint == b->checkpoint;
+}
+
+/* Give the phases of the study numbers that workers know, or will know. */
+static int name_phases(struct leader *l, struct fault *f)
+{
+	l->wire_numbers = arena_array(l->plan_arena, l->c.study->nphases + 1, sizeof *l->wire_numbers);
+	if (!l->wire_phases)
+		l->wire_phases = arena_array(&l->arena, MAX_WIRE_PHASES, sizeof *l->wire_phases);
+	for (uint32_t i = 0; i < l->c.study->nphases; i++) {
+		const struct study_phase *p = &l->c.study->phases[i];
+		uint32_t k = l->nwire_phases;
+
+		while (k > 0 && (strcmp(l->wire_phases[k - 1].name, p->name) != 0 ||
+		                 !same_for_workers(&l->wire_phases[k - 1].limits, &p->limits)))
+			k--;
+		if (k == 0 && l->nwire_phases == MAX_WIRE_PHASES)
+			return fault_set(
+			    f, FAULT_USAGE,
+			    "phases have been changed too often in this run; stop it, and go on");
+		if (k == 0) {
+			l->wire_phases[l->nwire_phases++] =
+			    (struct wire_phase){arena_strdup(&l->arena, p->name), p->limits};
+			k = l->nwire_phases;
+		}
+		l->wire_numbers[i] = k - 1;
+	}
+	return 0;
 }
 
 static int on_hello(struct leader *l, uint32_t from, const struct msg_hello *h, struct fault *f)
@@ -524,6 +572,7 @@ static int commit_and_send(struct leader *l, struct fault *f)
 	l->commit_by_ms = INT64_MAX;
 	if (store_in_transaction(l->store) && store_commit(l->store, f))
 		return -1;
+	desk_send(&l->desk);
 	return send_all(l, f);
 }
 
@@ -540,6 +589,93 @@ static int end_turn(struct leader *l, struct fault *f)
 	return commit_and_send(l, f);
 }
 
+/* ---- what users ask for --------------------------------------------------------------------- */
+
+static int load_sched(struct leader *l, struct fault *f);
+
+static int step_for_user(void *ctx, struct event *e, struct fault *f)
+{
+	return step(ctx, e, f);
+}
+
+/* Workers that are here are told of the phases they do not know. */
+static int tell_phases(struct leader *l, uint32_t known, struct fault *f)
+{
+	for (uint32_t r = 0; r < l->c.info.size; r++)
+		for (uint32_t i = 0; l->out[r].slots && i < l->c.study->nphases; i++)
+			if (l->wire_numbers[i] >= known && say_phase(l, r, &l->c.study->phases[i], f))
+				return -1;
+	return 0;
+}
+
+/* The study has grown: a new scheduler goes on, in an arena of its own, with what the old one has at work. */
+static int restudy(struct request_site *x, const char *jobs, size_t n, struct fault *f)
+{
+	struct leader *l = x->ctx;
+	struct arena *old = l->plan_arena;
+	const struct study *before = l->c.study;
+	const struct sched *from = l->sched;
+	uint32_t known = l->nwire_phases;
+	int bad;
+
+	l->plan_arena = calloc(1, sizeof *l->plan_arena);
+	if (!l->plan_arena) {
+		l->plan_arena = old;
+		return fault_set(f, FAULT_BUG, "out of memory");
+	}
+	bad = store_put_jobs(l->store, before->name, jobs, n, f) ||
+	      ledger_read_study(l->plan_arena, l->store, l->c.db_path, &l->c.study, f);
+	if (!bad)
+		study_keep_search(before, (struct study_phase *)l->c.study->phases, l->c.study->nphases);
+	bad = bad || ledger_put_phases(l->store, l->c.study, f) || load_sched(l, f) || name_phases(l, f);
+	if (!bad) {
+		sched_adopt(l->sched, from);
+		bad = tell_phases(l, known, f);
+	}
+	arena_finish(old);
+	free(old);
+	x->study = l->c.study;
+	x->sched = l->sched;
+	return bad;
+}
+
+static int take_requests(struct leader *l, bool readable, struct fault *f)
+{
+	struct request_site site = {.study = l->c.study,
+	                            .sched = l->sched,
+	                            .store = l->store,
+	                            .scratch = &l->scratch,
+	                            .arena = &l->arena,
+	                            .now_ms = l->ledger.now_ms,
+	                            .step = step_for_user,
+	                            .restudy = restudy,
+	                            .ctx = l};
+
+	/* Whoever asks a run that is over finds the database free in a moment. */
+	if (l->finished)
+		return 0;
+	if (desk_take(&l->desk, &site, readable, l->now_ms, f))
+		return -1;
+	l->urgent = l->urgent || l->desk.nanswers;
+	return 0;
+}
+
+/* What was asked for between two runs comes before anything is started. */
+static int take_first_requests(struct leader *l, struct fault *f)
+{
+	const char *fs;
+
+	desk_open(&l->desk, l->c.out_dir, host_file_system(l->c.out_dir, &fs) == HOST_FS_NETWORK,
+	          &l->progress);
+	do {
+		if (take_requests(l, false, f) || commit_and_send(l, f))
+			return -1;
+	} while (desk_due_ms(&l->desk) <= l->now_ms);
+	return 0;
+}
+
+/* ---- turns ---------------------------------------------------------------------------------- */
+
 static int64_t earliest(const struct leader *l, int64_t progress_ms)
 {
 	int64_t t = sched_next_tick_ms(l->sched);
@@ -547,6 +683,7 @@ static int64_t earliest(const struct leader *l, int64_t progress_ms)
 	t = t < l->touch_at_ms ? t : l->touch_at_ms;
 	t = t < l->stop_at_ms ? t : l->stop_at_ms;
 	t = t < l->commit_by_ms ? t : l->commit_by_ms;
+	t = t < desk_due_ms(&l->desk) ? t : desk_due_ms(&l->desk);
 	t = t < progress_ms ? t : progress_ms;
 	if (l->c.own && worker_next_timer_ms(l->c.own) < t)
 		t = worker_next_timer_ms(l->c.own);
@@ -556,14 +693,15 @@ static int64_t earliest(const struct leader *l, int64_t progress_ms)
 static int wait_for_something(struct leader *l, struct pollfd **fds, uint32_t *nfds, int64_t progress_ms,
                               struct fault *f)
 {
-	uint32_t n = 1 + (l->c.own ? worker_fd_count(l->c.own) : 0);
+	uint32_t n = 2 + (l->c.own ? worker_fd_count(l->c.own) : 0);
 	int64_t wait = earliest(l, progress_ms) - l->now_ms;
 
 	*fds = arena_array(&l->scratch, n, sizeof **fds);
 	(*fds)[0] = (struct pollfd){.fd = l->c.signal_fd, .events = POLLIN};
-	*nfds = 1;
+	(*fds)[1] = (struct pollfd){.fd = desk_fd(&l->desk), .events = POLLIN};
+	*nfds = 2;
 	if (l->c.own)
-		*nfds += worker_fds(l->c.own, *fds + 1, false);
+		*nfds += worker_fds(l->c.own, *fds + 2, false);
 	if (l->proposer.count)
 		wait = 0;
 	wait = wait < 0 ? 0 : wait > 60000 ? 60000 : wait;
@@ -585,7 +723,8 @@ static int turn(struct leader *l, struct fault *f)
 	l->ledger.now_ms = host_epoch_ms();
 	store_set_time(l->store, l->ledger.now_ms);
 	if ((fds[0].revents && take_signals(l, f)) || take_frames(l, f) ||
-	    run_own_worker(l, fds + 1, nfds - 1, f) || tick(l, f) || propose(l, f))
+	    run_own_worker(l, fds + 2, nfds - 2, f) || take_requests(l, fds[1].revents, f) || tick(l, f) ||
+	    propose(l, f))
 		return -1;
 	return end_turn(l, f);
 }
@@ -666,8 +805,8 @@ static int compare_studies(struct leader *l, struct fault *f)
 
 	if (store_get_study(l->store, &l->arena, &name, &text, &n, f))
 		return -1;
-	if (!text)
-		return 0;
+	if (!text || !n)
+		return 0; /* a new database, or one of scheduled jobs only */
 	if (study_parse(&l->arena, l->c.db_path, text, n, &old, &errors))
 		return fault_set(f, FAULT_IO, "the study stored in %s cannot be read: %s", l->c.db_path,
 		                 errors.items[0].text);
@@ -684,30 +823,6 @@ static int compare_studies(struct leader *l, struct fault *f)
 			fprintf(stderr,
 			        "ranksweep: phase %s has changed: %u trials not begun are drawn anew\n",
 			        l->c.study->phases[i].name, trials);
-	}
-	return 0;
-}
-
-static const char *const goals[] = {"minimize", "maximize"};
-static const char *const aggregates[] = {"mean", "median", "min", "max"};
-static const char *const fold_kinds[] = {"each", "outer", "none"};
-static const char *const searches[] = {"grid", "random", "sobol"};
-
-static int put_phases(struct leader *l, struct fault *f)
-{
-	for (uint32_t i = 0; i < l->c.study->nphases; i++) {
-		const struct study_phase *p = &l->c.study->phases[i];
-		struct store_phase row = {.phase = i,
-		                          .name = p->name,
-		                          .metric = p->metric,
-		                          .goal = goals[p->goal],
-		                          .aggregate = aggregates[p->aggregate],
-		                          .folds = fold_kinds[p->folds],
-		                          .search = searches[p->search],
-		                          .command = p->command_text};
-
-		if (store_put_phase(l->store, &row, f))
-			return -1;
 	}
 	return 0;
 }
@@ -743,11 +858,30 @@ static int open_database(struct leader *l, struct fault *f)
 	return store_open(l->c.db_path, &o, &l->store, f);
 }
 
+/* The study file as given, with the phases that the database has from the command line. */
+static int add_scheduled(struct leader *l, struct fault *f)
+{
+	struct study_source src = {.path = l->c.study->path,
+	                           .text = l->c.text,
+	                           .text_bytes = l->c.text_bytes,
+	                           .name = l->c.study->name};
+	struct study_errors errors = {0};
+
+	if (store_get_jobs(l->store, l->plan_arena, &src.jobs, &src.jobs_bytes, f))
+		return -1;
+	if (!src.jobs_bytes)
+		return 0;
+	if (study_read(l->plan_arena, &src, &l->c.study, &errors) == 0)
+		return 0;
+	*f = errors.items[0];
+	return -1;
+}
+
 static int begin_run(struct leader *l, struct fault *f)
 {
-	if (store_begin(l->store, f) || compare_studies(l, f) || choose_cwd(l, f) ||
-	    store_put_study(l->store, l->c.study->name, l->c.text, l->c.text_bytes, f) || put_phases(l, f) ||
-	    store_drop_unstarted(l->store, f) ||
+	if (store_begin(l->store, f) || add_scheduled(l, f) || compare_studies(l, f) || choose_cwd(l, f) ||
+	    store_put_study(l->store, l->c.study->name, l->c.text, l->c.text_bytes, f) ||
+	    ledger_put_phases(l->store, l->c.study, f) || store_drop_unstarted(l->store, f) ||
 	    store_begin_run(l->store, l->c.info.size, host_name(), (uint32_t)getpid(), host_epoch_ms(),
 	                    &l->run, f) ||
 	    store_put_run_job(l->store, l->run, host_batch_job(&l->arena), f))
@@ -755,23 +889,35 @@ static int begin_run(struct leader *l, struct fault *f)
 	return store_commit(l->store, f);
 }
 
+/* A scheduler of the study, which knows what is stored. */
+static int load_sched(struct leader *l, struct fault *f)
+{
+	const struct sched_options o = {
+	    .prefetch_per_slot = 1, .prefetch_short = PREFETCH_SHORT, .short_ms = SHORT_MS};
+	struct arena loading = {0};
+	int bad;
+
+	l->sched = sched_new(l->plan_arena, l->c.study, &o);
+	l->ledger.study = l->c.study;
+	l->ledger.sched = l->sched;
+	l->ledger.scratch = &loading;
+	bad = ledger_load(&l->ledger, f);
+	l->ledger.scratch = &l->scratch;
+	arena_finish(&loading);
+	if (bad)
+		return fault_context(f, "%s", l->c.db_path);
+	proposer_finish(&l->proposer);
+	proposer_init(&l->proposer, l->c.study, l->sched, &l->scratch);
+	return 0;
+}
+
 static int replay(struct leader *l, struct fault *f)
 {
 	struct actions acts = {.scratch = &l->scratch};
-	struct sched_options o = {
-	    .prefetch_per_slot = 1, .prefetch_short = PREFETCH_SHORT, .short_ms = SHORT_MS};
 
-	l->sched = sched_new(&l->arena, l->c.study, &o);
-	l->ledger = (struct ledger){.study = l->c.study,
-	                            .sched = l->sched,
-	                            .store = l->store,
-	                            .run = l->run,
-	                            .scratch = &l->scratch,
-	                            .now_ms = host_epoch_ms()};
-	proposer_init(&l->proposer, l->c.study, l->sched, &l->scratch);
-	if (ledger_load(&l->ledger, f))
-		return fault_context(f, "%s", l->c.db_path);
-	arena_reset(&l->scratch);
+	l->ledger = (struct ledger){.store = l->store, .run = l->run, .now_ms = host_epoch_ms()};
+	if (load_sched(l, f) || name_phases(l, f))
+		return -1;
 	sched_resume(l->sched, l->now_ms, &acts);
 	return act_all(l, &acts, f);
 }
@@ -810,9 +956,10 @@ int leader_open(const struct leader_config *c, struct leader **out, struct fault
 	if (!l)
 		return fault_set(f, FAULT_BUG, "out of memory");
 	l->c = *c;
+	l->plan_arena = calloc(1, sizeof *l->plan_arena);
 	l->out = calloc(c->info.size, sizeof *l->out);
 	l->touched = calloc(c->info.size, sizeof *l->touched);
-	if (!l->out || !l->touched)
+	if (!l->out || !l->touched || !l->plan_arena)
 		return fault_set(f, FAULT_BUG, "out of memory");
 	l->now_ms = host_monotonic_ms();
 	l->touch_at_ms = l->now_ms + TOUCH_MS;
@@ -821,6 +968,8 @@ int leader_open(const struct leader_config *c, struct leader **out, struct fault
 	if (open_database(l, f) || begin_run(l, f) || replay(l, f))
 		return -1;
 	progress_init(&l->progress, c->progress, l->sched, l->now_ms);
+	if (take_first_requests(l, f))
+		return -1;
 	return hello_from_own(l, f);
 }
 
@@ -828,6 +977,7 @@ void leader_close(struct leader *l)
 {
 	if (!l)
 		return;
+	desk_close(&l->desk);
 	store_close(l->store);
 	for (uint32_t i = 0; l->out && i < l->c.info.size; i++) {
 		bytes_finish(&l->out[i].frame);
@@ -838,6 +988,9 @@ void leader_close(struct leader *l)
 	free(l->out);
 	free(l->touched);
 	proposer_finish(&l->proposer);
+	if (l->plan_arena)
+		arena_finish(l->plan_arena);
+	free(l->plan_arena);
 	arena_finish(&l->arena);
 	arena_finish(&l->scratch);
 	free(l);

@@ -2,6 +2,7 @@
 
 #include "bytes.h"
 #include "command.h"
+#include "study.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,6 +10,53 @@
 int ledger_begin(struct ledger *g, struct fault *f)
 {
 	return store_in_transaction(g->store) ? 0 : store_begin(g->store, f);
+}
+
+/* ---- the study -------------------------------------------------------------------------------- */
+
+int ledger_read_study(struct arena *a, struct store *s, const char *path, const struct study **study,
+                      struct fault *f)
+{
+	struct study_source src = {.path = path};
+	struct study_errors errors = {0};
+
+	*study = NULL;
+	if (store_get_study(s, a, &src.name, &src.text, &src.text_bytes, f) ||
+	    store_get_jobs(s, a, &src.jobs, &src.jobs_bytes, f))
+		return -1;
+	if (!src.text || (!src.text_bytes && !src.jobs_bytes))
+		return 0;
+	if (study_read(a, &src, study, &errors) == 0)
+		return 0;
+	*f = errors.items[0];
+	if (errors.count > 1)
+		fault_set(f, FAULT_STUDY, "%.900s (and %u more: `ranksweep check %.60s`)",
+		          arena_strdup(a, f->text), errors.count - 1 + errors.dropped, path);
+	return -1;
+}
+
+static const char *const goals[] = {"minimize", "maximize"};
+static const char *const aggregates[] = {"mean", "median", "min", "max"};
+static const char *const fold_kinds[] = {"each", "outer", "none"};
+static const char *const searches[] = {"grid", "random", "sobol", "given"};
+
+int ledger_put_phases(struct store *s, const struct study *study, struct fault *f)
+{
+	for (uint32_t i = 0; i < study->nphases; i++) {
+		const struct study_phase *p = &study->phases[i];
+		struct store_phase row = {.phase = i,
+		                          .name = p->name,
+		                          .metric = p->metric,
+		                          .goal = goals[p->goal],
+		                          .aggregate = aggregates[p->aggregate],
+		                          .folds = fold_kinds[p->folds],
+		                          .search = searches[p->search],
+		                          .command = p->command_text};
+
+		if (store_put_phase(s, &row, f))
+			return -1;
+	}
+	return 0;
 }
 
 /* ---- own values as bytes: name and text of each active parameter ------------------------------ */
@@ -69,7 +117,10 @@ static int put_trial(struct ledger *g, const struct record *r, struct fault *f)
 	                          .key_hi = r->key.hi,
 	                          .key_lo = r->key.lo,
 	                          .parents = r->parents,
-	                          .nparents = r->nparents};
+	                          .nparents = r->nparents,
+	                          .candidates = r->candidates,
+	                          .ncandidates = r->ncandidates,
+	                          .best_n = r->best_n};
 	struct unit_view u;
 	int bad;
 
@@ -96,6 +147,37 @@ static bool is_final(enum unit_state s)
 	       s == UNIT_CANCELLED;
 }
 
+static int put_params(struct ledger *g, uint32_t trial, struct fault *f)
+{
+	struct trial_view t;
+	struct scope scope;
+
+	sched_trial(g->sched, trial, &t);
+	sched_trial_scope(g->sched, trial, g->scratch, &scope);
+	return store_put_params(
+	    g->store, trial,
+	    command_params_json(g->scratch, g->study, &g->study->phases[t.phase], &scope, false), f);
+}
+
+/* Whatever comes after it may inherit something else now. */
+static int put_parents(struct ledger *g, const struct record *r, struct fault *f)
+{
+	struct store_trial row = {.trial = r->trial,
+	                          .parents = r->parents,
+	                          .nparents = r->nparents,
+	                          .candidates = r->candidates,
+	                          .ncandidates = r->ncandidates,
+	                          .best_n = r->best_n};
+	uint32_t *below, n;
+
+	if (store_put_parents(g->store, &row, g->scratch, &below, &n, f) || put_params(g, r->trial, f))
+		return -1;
+	for (uint32_t i = 0; i < n; i++)
+		if (put_params(g, below[i], f))
+			return -1;
+	return 0;
+}
+
 static int put_trial_value(struct ledger *g, uint32_t trial, enum unit_state last, struct fault *f)
 {
 	struct trial_view t;
@@ -107,7 +189,7 @@ static int put_trial_value(struct ledger *g, uint32_t trial, enum unit_state las
 	else if (t.units_final == t.nunits)
 		state = unit_state_text(last == UNIT_DONE ? UNIT_FAILED : last);
 	else
-		state = "running";
+		state = t.units_done || last == UNIT_RUNNING || is_final(last) ? "running" : "waiting";
 	return store_put_trial_value(g->store, trial, state, t.value, t.sd, t.units_done, f);
 }
 
@@ -122,15 +204,21 @@ static int put_unit(struct ledger *g, const struct record *r, struct fault *f)
 	                         .failures = x->failures,
 	                         .losses = x->losses,
 	                         .idle_requeues = x->idle_requeues,
+	                         .resets = x->resets,
+	                         .pending = x->pending,
+	                         .priority = x->priority,
 	                         .value = x->value,
 	                         .best_step = x->best_step};
 	struct unit_view u;
 
 	if (store_put_unit(g->store, &row, f))
 		return -1;
-	if (!is_final(x->state) && !(x->state == UNIT_RUNNING && x->attempts == 1))
+	if (!is_final(x->state) && !(x->state == UNIT_RUNNING && x->attempts == 1) && g->archived != r->unit)
 		return 0;
+	g->archived = 0;
 	sched_unit(g->sched, r->unit, &u);
+	if (!u.trial)
+		return 0; /* it went in the same step */
 	return put_trial_value(g, u.trial, x->state, f);
 }
 
@@ -141,6 +229,7 @@ static int put_end(struct ledger *g, const struct record *r, struct fault *f)
 	struct store_attempt_end row = {.unit = r->unit,
 	                                .attempt = r->attempt,
 	                                .state = r->fact.state == UNIT_DONE                  ? "done"
+	                                         : r->fact.state == UNIT_CANCELLED           ? "cancelled"
 	                                         : x->reason == REASON_LOST                  ? "lost"
 	                                         : x->reason == REASON_REQUEUE || x->requeue ? "requeue"
 	                                                                                     : "failed",
@@ -171,7 +260,8 @@ static int put_pick(struct ledger *g, const struct record *r, struct fault *f)
 	                         .bucket = r->bucket,
 	                         .rank = r->rank,
 	                         .value = r->value,
-	                         .last = r->last};
+	                         .last = r->last,
+	                         .for_trial = r->for_trial};
 
 	return store_put_pick(g->store, &row, f);
 }
@@ -193,6 +283,16 @@ int ledger_put(struct ledger *g, const struct record *r, struct fault *f)
 		return store_drop_attempt(g->store, r->unit, r->attempt, f);
 	case RECORD_PICK:
 		return put_pick(g, r, f);
+	case RECORD_UNPICK:
+		return store_drop_pick(g->store, g->study->phases[r->phase].name, r->outer,
+		                       g->study->phases[r->child_phase].name, f);
+	case RECORD_PARENTS:
+		return put_parents(g, r, f);
+	case RECORD_ARCHIVE:
+		g->archived = r->unit;
+		return store_archive_unit(g->store, r->unit, f);
+	case RECORD_GONE:
+		return store_put_gone(g->store, r->trial, r->gone, f);
 	}
 	return fault_set(f, FAULT_BUG, "a record of no kind");
 }
@@ -236,7 +336,11 @@ static int load_trial(void *ctx, const struct store_trial *t, struct fault *f)
 	                   .first_unit = t->first_unit,
 	                   .key = {t->key_hi, t->key_lo},
 	                   .parents = t->parents,
-	                   .nparents = t->nparents};
+	                   .nparents = t->nparents,
+	                   .candidates = t->candidates,
+	                   .ncandidates = t->ncandidates,
+	                   .best_n = t->best_n,
+	                   .gone = (enum gone)t->gone};
 
 	arena_reset(g->scratch);
 	if (phase_index(g, t->phase, &r.phase, f))
@@ -256,7 +360,8 @@ static int load_pick(void *ctx, const struct store_pick *p, struct fault *f)
 	                   .bucket = p->bucket,
 	                   .rank = p->rank,
 	                   .value = p->value,
-	                   .last = p->last};
+	                   .last = p->last,
+	                   .for_trial = p->for_trial};
 
 	if (phase_index(g, p->phase, &r.phase, f) || phase_index(g, p->child_phase, &r.child_phase, f))
 		return -1;
@@ -298,6 +403,9 @@ static int load_unit(void *ctx, const struct store_unit *u, struct fault *f)
 	                            .failures = u->failures,
 	                            .losses = u->losses,
 	                            .idle_requeues = u->idle_requeues,
+	                            .resets = u->resets,
+	                            .priority = u->priority,
+	                            .pending = (enum pending)u->pending,
 	                            .value = u->value,
 	                            .best_step = u->best_step};
 	return sched_apply(g->sched, &r, f);
@@ -307,7 +415,7 @@ int ledger_load(struct ledger *g, struct fault *f)
 {
 	const struct store_loader loader = {g, load_trial, load_pick, load_unit};
 
-	return store_load(g->store, &loader, f);
+	return store_load(g->store, &loader, f) || sched_applied(g->sched, f) ? -1 : 0;
 }
 
 /* ---- judging -------------------------------------------------------------------------------- */

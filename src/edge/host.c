@@ -1,8 +1,10 @@
-/* host: clock, name and signals. */
+/* host: clock, names and signals. */
 #include "host.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -35,6 +37,18 @@ const char *host_name(void)
 			strcpy(name, "localhost");
 		name[strcspn(name, ".")] = '\0';
 	}
+	return name;
+}
+
+const char *host_user(void)
+{
+	static char name[64];
+	const struct passwd *p = name[0] ? NULL : getpwuid(geteuid());
+
+	if (!name[0] && p && p->pw_name[0])
+		snprintf(name, sizeof name, "%s", p->pw_name);
+	else if (!name[0])
+		snprintf(name, sizeof name, "%ld", (long)geteuid());
 	return name;
 }
 

@@ -81,7 +81,7 @@ static void pause_ms(long ms)
 }
 
 int store_lock_take(struct store_lock *l, const char *lock_path, const char *db_path, const char *host,
-                    int64_t wait_ms, int64_t now_ms, struct fault *f)
+                    int64_t wait_ms, int64_t now_ms, bool *busy, struct fault *f)
 {
 	for (int64_t waited = 0;; waited += POLL_MS) {
 		int rc;
@@ -98,8 +98,11 @@ int store_lock_take(struct store_lock *l, const char *lock_path, const char *db_
 		else if (rc == 0 && still_there(l->fd, lock_path))
 			rc = fault_set(f, FAULT_IO, "%s: cannot write the lock file: %s", lock_path,
 			               strerror(errno));
-		else if (rc == 1 && waited >= wait_ms)
+		else if (rc == 1 && waited >= wait_ms) {
+			if (busy)
+				*busy = true;
 			rc = refuse(l->fd, db_path, f);
+		}
 		store_lock_drop(l);
 		if (rc < 0)
 			return -1;

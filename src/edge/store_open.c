@@ -69,7 +69,10 @@ static int check_identity(const struct store *s, const struct identity *id, stru
 
 static int connect_to(struct store *s, const char *name, int flags)
 {
-	int rc = sqlite3_open_v2(name, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	int rc;
+
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	rc = sqlite3_open_v2(name, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 
 	if (rc != SQLITE_OK)
 		return rc;
@@ -185,6 +188,8 @@ static int claim_owner(struct store *s, const struct store_open_options *o, stru
 			          s->path, host, (long long)sqlite3_column_int64(st, 1), age / 1000, again);
 	}
 	sqlite3_finalize(st);
+	if (refused && o->busy)
+		*o->busy = true;
 	if (refused)
 		return -1;
 	if (rc == SQLITE_OK)
@@ -247,7 +252,7 @@ static int open_writer(struct store *s, const struct store_open_options *o, stru
 	struct identity id;
 	int rc;
 
-	if (store_lock_take(&s->lock, o->lock_path, s->path, o->host, o->wait_ms, o->now_ms, f) != 0)
+	if (store_lock_take(&s->lock, o->lock_path, s->path, o->host, o->wait_ms, o->now_ms, o->busy, f) != 0)
 		return -1;
 	rc = connect_to(s, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 	if (rc == SQLITE_OK)

@@ -105,6 +105,25 @@ int store_get_study(struct store *s, struct arena *a, const char **name, const c
 	return row < 0 ? -1 : 0;
 }
 
+int store_get_jobs(struct store *s, struct arena *a, const char **jobs, size_t *n, struct fault *f)
+{
+	struct query q;
+	int row;
+
+	*jobs = "";
+	*n = 0;
+	if (query_init(&q, s, STORE_SQL_JOBS_GET, f) != 0)
+		return -1;
+	row = query_row(&q, f);
+	if (row == 1) {
+		*jobs = store_column_text(q.st, 0);
+		*n = (size_t)sqlite3_column_bytes(q.st, 0);
+		*jobs = arena_strndup(a, *jobs, *n);
+	}
+	query_end(&q);
+	return row < 0 ? -1 : 0;
+}
+
 int store_get_meta(struct store *s, struct arena *a, const char *key, const char **value, struct fault *f)
 {
 	struct query q;
@@ -261,61 +280,74 @@ static int32_t get_i32(struct fields *r, int i)
 	return (int32_t)v;
 }
 
+/* A cursor over lists of trials (parents, candidates) that walks along with the trials. */
+struct walk {
+	struct query q;
+	bool left;
+	uint32_t *list; /* of the trial at hand */
+	uint32_t n, cap;
+};
+
 struct load {
 	struct store *s;
 	const struct store_loader *l;
-	struct query parents; /* walks along with the trials */
-	bool parents_left;
-	uint32_t *list; /* of the trial at hand */
-	uint32_t nlist, cap;
+	struct walk parents, candidates;
 };
 
-static int add_parent(struct load *x, uint32_t nth, uint32_t parent, struct fault *f)
+static int add_to_list(struct store *s, struct walk *x, uint32_t nth, uint32_t trial, struct fault *f)
 {
-	if (nth >= 1u << 16)
-		return store_damaged(x->s, f, "a trial has a parent number %" PRIu32, nth);
+	if (nth >= 1u << 20)
+		return store_damaged(s, f, "a trial has a parent number %" PRIu32, nth);
 	if (nth >= x->cap) {
 		uint32_t cap = 2 * (nth + 4);
 		uint32_t *p = realloc(x->list, cap * sizeof *p);
 
 		if (!p)
-			return store_break(x->s, SQLITE_NOMEM, "read the trials", f);
+			return store_break(s, SQLITE_NOMEM, "read the trials", f);
 		memset(p + x->cap, 0, (cap - x->cap) * sizeof *p);
 		x->list = p;
 		x->cap = cap;
 	}
-	x->list[nth] = parent;
-	if (nth >= x->nlist)
-		x->nlist = nth + 1;
+	x->list[nth] = trial;
+	if (nth >= x->n)
+		x->n = nth + 1;
 	return 0;
 }
 
-/* The parents of `trial`: rows of the second cursor up to it. They come by number of the parent, not by
- * position, so each goes to its place. */
-static int read_parents(struct load *x, uint32_t trial, struct fault *f)
+/* The list of `trial`: rows of the cursor up to it. They come by number, not by position, so each goes to its
+ * place. A candidate may have gone: then its place is left out. */
+static int read_list(struct store *s, struct walk *x, uint32_t trial, bool gaps, struct fault *f)
 {
-	if (x->nlist)
-		memset(x->list, 0, x->nlist * sizeof *x->list);
-	x->nlist = 0;
-	while (x->parents_left) {
-		struct fields r = {.st = x->parents.st};
+	uint32_t n = 0;
+
+	if (x->n)
+		memset(x->list, 0, x->n * sizeof *x->list);
+	x->n = 0;
+	while (x->left) {
+		struct fields r = {.st = x->q.st};
 		uint32_t of = get_u32(&r, 0), parent = get_u32(&r, 1), nth = get_u32(&r, 2);
 		int row;
 
 		if (of > trial)
 			break;
 		if (r.bad || of < trial)
-			return store_damaged(x->s, f, "parents of trial %" PRIu32 ", which is missing", of);
-		if (add_parent(x, nth, parent, f) != 0)
+			return store_damaged(s, f, "parents of trial %" PRIu32 ", which is missing", of);
+		if (add_to_list(s, x, nth, parent, f) != 0)
 			return -1;
-		row = query_row(&x->parents, f);
+		row = query_row(&x->q, f);
 		if (row < 0)
 			return -1;
-		x->parents_left = row == 1;
+		x->left = row == 1;
 	}
-	for (uint32_t i = 0; i < x->nlist; i++)
-		if (!x->list[i])
-			return store_damaged(x->s, f, "a parent of trial %" PRIu32 " is missing", trial);
+	for (uint32_t i = 0; i < x->n; i++) {
+		if (!x->list[i] && !gaps)
+			return store_damaged(s, f, "a parent of trial %" PRIu32 " is missing", trial);
+		if (x->list[i])
+			x->list[n++] = x->list[i];
+	}
+	if (n < x->n)
+		memset(x->list + n, 0, (x->n - n) * sizeof *x->list);
+	x->n = n;
 	return 0;
 }
 
@@ -338,10 +370,17 @@ static int read_trial(struct load *x, sqlite3_stmt *st, struct fault *f)
 	t.own_bytes = (size_t)sqlite3_column_bytes(st, 9);
 	t.own_json = (const char *)sqlite3_column_text(st, 10);
 	t.params_json = (const char *)sqlite3_column_text(st, 11);
-	if (read_parents(x, t.trial, f) != 0)
+	t.gone = get_u32(&r, 12);
+	t.best_n = get_u32(&r, 13);
+	if (r.bad || t.gone > 2)
+		return store_damaged(x->s, f, "trial %" PRIu32, t.trial);
+	if (read_list(x->s, &x->parents, t.trial, false, f) != 0 ||
+	    read_list(x->s, &x->candidates, t.trial, true, f) != 0)
 		return -1;
-	t.parents = x->list;
-	t.nparents = x->nlist;
+	t.parents = x->parents.list;
+	t.nparents = x->parents.n;
+	t.candidates = x->candidates.list;
+	t.ncandidates = x->candidates.n;
 	return x->l->trial(x->l->ctx, &t, f);
 }
 
@@ -355,7 +394,8 @@ static int read_pick(struct load *x, sqlite3_stmt *st, struct fault *f)
 	                       .bucket = get_u32(&r, 4),
 	                       .rank = get_u32(&r, 5),
 	                       .value = store_column_real(st, 6),
-	                       .last = sqlite3_column_int(st, 7) != 0};
+	                       .last = sqlite3_column_int(st, 7) != 0,
+	                       .for_trial = get_u32(&r, 8)};
 
 	if (r.bad || !p.phase || !p.child_phase)
 		return store_damaged(x->s, f, "a pick of trial %lld", (long long)sqlite3_column_int64(st, 3));
@@ -374,7 +414,10 @@ static int read_unit(struct load *x, sqlite3_stmt *st, struct fault *f)
 	                       .losses = get_u32(&r, 6),
 	                       .idle_requeues = get_u32(&r, 7),
 	                       .value = store_column_real(st, 8),
-	                       .best_step = store_column_real(st, 9)};
+	                       .best_step = store_column_real(st, 9),
+	                       .resets = get_u32(&r, 10),
+	                       .priority = get_i32(&r, 11),
+	                       .pending = get_u32(&r, 12)};
 
 	if (r.bad)
 		return store_damaged(x->s, f, "unit %lld", (long long)sqlite3_column_int64(st, 0));
@@ -398,17 +441,28 @@ static int each_row(struct load *x, enum store_statement which,
 	return row;
 }
 
-static int load_trials(struct load *x, struct fault *f)
+static int begin_walk(struct store *s, struct walk *x, enum store_statement which, struct fault *f)
 {
 	int row;
 
-	if (query_init(&x->parents, x->s, STORE_SQL_LOAD_PARENTS, f) != 0)
+	if (query_init(&x->q, s, which, f) != 0)
 		return -1;
-	row = query_row(&x->parents, f);
-	x->parents_left = row == 1;
-	if (row >= 0)
+	row = query_row(&x->q, f);
+	x->left = row == 1;
+	return row < 0 ? -1 : 0;
+}
+
+static int load_trials(struct load *x, struct fault *f)
+{
+	int row = begin_walk(x->s, &x->parents, STORE_SQL_LOAD_PARENTS, f);
+
+	if (row == 0)
+		row = begin_walk(x->s, &x->candidates, STORE_SQL_LOAD_CANDIDATES, f);
+	if (row == 0)
 		row = each_row(x, STORE_SQL_LOAD_TRIALS, read_trial, f);
-	query_end(&x->parents);
+	query_end(&x->parents.q);
+	if (x->candidates.q.st)
+		query_end(&x->candidates.q);
 	return row;
 }
 
@@ -428,6 +482,7 @@ int store_load(struct store *s, const struct store_loader *l, struct fault *f)
 		rc = each_row(&x, STORE_SQL_LOAD_UNITS, read_unit, f);
 	if (own && !sqlite3_get_autocommit(s->db))
 		sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
-	free(x.list);
+	free(x.parents.list);
+	free(x.candidates.list);
 	return rc;
 }

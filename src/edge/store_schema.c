@@ -105,9 +105,45 @@ static const char schema_2[] = "ALTER TABLE metric ADD COLUMN at_ms INTEGER;"
                                "ALTER TABLE output ADD COLUMN at_ms INTEGER;"
                                "ALTER TABLE run ADD COLUMN job TEXT;";
 
+/* What users change. archived: attempts up to this one do not count any more (they were reset). pending: what
+ * is to become of the unit when attempts have ended (enum pending). gone: 1 deleted, and its key is not to be
+ * made again; 2 superseded by another winner of its pick; nothing hangs on it any more. candidate: what a
+ * scheduled trial picks among; its parents in `lineage` are the winners. */
+static const char schema_3[] =
+    "ALTER TABLE unit ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE unit ADD COLUMN resets INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE unit ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE unit ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE trial ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE trial ADD COLUMN best_n INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX trial_gone ON trial(gone) WHERE gone <> 0;"
+    "CREATE TABLE candidate(trial INTEGER NOT NULL, candidate INTEGER NOT NULL, nth INTEGER NOT NULL,"
+    " PRIMARY KEY(trial, candidate)) WITHOUT ROWID;"
+    "CREATE INDEX candidate_of ON candidate(candidate);"
+    "ALTER TABLE pick ADD COLUMN for_trial INTEGER;"
+    "ALTER TABLE study ADD COLUMN jobs TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE audit_log ADD COLUMN request TEXT;"
+    "CREATE INDEX audit_request ON audit_log(request) WHERE request IS NOT NULL;";
+
+/* What can never be, whoever writes: a unit of no trial, an end that is taken back without a reset, a start
+ * of what has ended. */
+static const char schema_4[] =
+    "CREATE TRIGGER unit_has_trial BEFORE INSERT ON unit"
+    " WHEN NOT EXISTS (SELECT 1 FROM trial WHERE trial = NEW.trial)"
+    " BEGIN SELECT raise(ABORT, 'no such trial'); END;"
+    "CREATE TRIGGER unit_done_stays BEFORE UPDATE OF state ON unit"
+    " WHEN OLD.state = 'done' AND NEW.state <> 'done' AND NEW.resets <= OLD.resets"
+    " BEGIN SELECT raise(ABORT, 'only `ranksweep reset` takes back what is done'); END;"
+    "CREATE TRIGGER unit_starts_ready BEFORE UPDATE OF state ON unit"
+    " WHEN NEW.state = 'running' AND (OLD.state = 'done' OR OLD.state = 'failed' OR OLD.state = 'pruned'"
+    "  OR OLD.state = 'cancelled')"
+    " BEGIN SELECT raise(ABORT, 'what has ended does not start again without a reset'); END;";
+
 const struct store_migration store_migrations[] = {
     {1, schema_1},
     {2, schema_2},
+    {3, schema_3},
+    {4, schema_4},
 };
 const size_t store_nmigrations = sizeof store_migrations / sizeof store_migrations[0];
 
@@ -119,20 +155,22 @@ const size_t store_nmigrations = sizeof store_migrations / sizeof store_migratio
 const char *const store_views[] = {
     "DROP VIEW IF EXISTS units;"
     "CREATE VIEW units(unit, phase, trial, outer_fold, fold, state, reason, value, attempts, host, rank,"
-    " started, finished, seconds, best_step, failures, losses, cause) AS"
+    " started, finished, seconds, best_step, failures, losses, cause, resets, priority) AS"
     " SELECT u.unit, p.name, u.trial, t.outer_fold, u.fold, u.state,"
     "  coalesce(u.reason, CASE WHEN u.cause > 0 THEN 'unit ' || u.cause END), u.value, u.attempts, w.host,"
     "  a.rank, a.started_ms / 1000.0, a.finished_ms / 1000.0, (a.finished_ms - a.started_ms) / 1000.0,"
-    "  u.best_step, u.failures, u.losses, nullif(u.cause, 0)"
+    "  u.best_step, u.failures, u.losses, nullif(u.cause, 0), u.resets, u.priority"
     " FROM unit u JOIN trial t ON t.trial = u.trial JOIN phase p ON p.phase = t.phase"
-    "  LEFT JOIN attempt a ON a.unit = u.unit"
+    "  LEFT JOIN attempt a ON a.unit = u.unit AND a.attempt > u.archived"
     "   AND a.attempt = (SELECT max(l.attempt) FROM attempt l WHERE l.unit = u.unit)"
-    "  LEFT JOIN worker w ON w.run = a.run AND w.rank = a.rank;"
+    "  LEFT JOIN worker w ON w.run = a.run AND w.rank = a.rank"
+    " WHERE t.gone = 0;"
 
     "DROP VIEW IF EXISTS counts;"
     "CREATE VIEW counts(phase, state, units) AS"
     " SELECT p.name, u.state, count(*)"
     " FROM unit u JOIN trial t ON t.trial = u.trial JOIN phase p ON p.phase = t.phase"
+    " WHERE t.gone = 0"
     " GROUP BY t.phase, u.state;"
 
     "DROP VIEW IF EXISTS trials;"
@@ -140,13 +178,15 @@ const char *const store_views[] = {
     " first_unit) AS"
     " SELECT t.trial, p.name, t.outer_fold, t.state, t.value, t.sd, t.folds_done, t.nunits,"
     "  ifnull(x.params_json, x.own_json), t.k, t.first_unit"
-    " FROM trial t JOIN phase p ON p.phase = t.phase LEFT JOIN trial_text x ON x.trial = t.trial;"
+    " FROM trial t JOIN phase p ON p.phase = t.phase LEFT JOIN trial_text x ON x.trial = t.trial"
+    " WHERE t.gone = 0;"
 
     "DROP VIEW IF EXISTS params;"
     "CREATE VIEW params(trial, phase, name, value) AS"
     " SELECT t.trial, p.name, j.key, j.value"
     " FROM trial t JOIN phase p ON p.phase = t.phase JOIN trial_text x ON x.trial = t.trial"
     "  JOIN json_each(x.own_json) j"
+    " WHERE t.gone = 0"
     " UNION ALL"
     " SELECT l.trial, p.name, j.key, j.value"
     " FROM lineage l JOIN trial t ON t.trial = l.ancestor JOIN phase p ON p.phase = t.phase"
@@ -155,11 +195,19 @@ const char *const store_views[] = {
     "DROP VIEW IF EXISTS metrics;"
     "CREATE VIEW metrics(unit, attempt, name, step, value, seq, at) AS"
     " SELECT m.unit, m.attempt, n.name, m.step, m.value, m.seq, m.at_ms / 1000.0"
-    " FROM metric m JOIN metric_name n ON n.id = m.name;"
+    " FROM metric m JOIN metric_name n ON n.id = m.name LEFT JOIN unit u ON u.unit = m.unit"
+    " WHERE m.attempt > ifnull(u.archived, 0);"
+
+    "DROP VIEW IF EXISTS archive;"
+    "CREATE VIEW archive(unit, attempt, name, step, value, seq, at) AS"
+    " SELECT m.unit, m.attempt, n.name, m.step, m.value, m.seq, m.at_ms / 1000.0"
+    " FROM metric m JOIN metric_name n ON n.id = m.name JOIN unit u ON u.unit = m.unit"
+    " WHERE m.attempt <= u.archived;"
 
     "DROP VIEW IF EXISTS attempts;"
     "CREATE VIEW attempts(unit, attempt, state, reason, exit_code, signal, host, rank, pid, command,"
-    " started, finished, user_seconds, system_seconds, max_rss_kb, run, begun, tail, last_heard) AS"
+    " started, finished, user_seconds, system_seconds, max_rss_kb, run, begun, tail, last_heard,"
+    " archived) AS"
     " SELECT a.unit, a.attempt, a.state, a.reason, a.exit_code, a.signal, w.host, a.rank, a.pid, x.command,"
     "  a.started_ms / 1000.0, a.finished_ms / 1000.0, a.user_seconds, a.system_seconds, a.max_rss_kb,"
     "  a.run, a.begun_ms / 1000.0, x.tail,"
@@ -167,7 +215,8 @@ const char *const store_views[] = {
     "   ifnull((SELECT max((SELECT m.at_ms FROM metric m WHERE m.unit = a.unit AND m.name = n.id"
     "    AND m.attempt = a.attempt ORDER BY m.seq DESC LIMIT 1)) FROM metric_name n), 0),"
     "   ifnull((SELECT o.at_ms FROM output o WHERE o.unit = a.unit AND o.attempt = a.attempt"
-    "    ORDER BY o.seq DESC LIMIT 1), 0)), 0) / 1000.0"
+    "    ORDER BY o.seq DESC LIMIT 1), 0)), 0) / 1000.0,"
+    "  ifnull((SELECT a.attempt <= u.archived FROM unit u WHERE u.unit = a.unit), 1)"
     " FROM attempt a LEFT JOIN worker w ON w.run = a.run AND w.rank = a.rank"
     "  LEFT JOIN attempt_text x ON x.id = (a.unit << 20 | a.attempt);"
 
@@ -182,11 +231,12 @@ const char *const store_views[] = {
     " SELECT p.name, k.outer_fold, k.trial, k.value, c.trial, q.name, k.bucket, k.rank"
     " FROM pick k JOIN phase p ON p.phase = k.phase JOIN phase q ON q.phase = k.child_phase"
     "  LEFT JOIN (lineage l JOIN trial c ON c.trial = l.trial)"
-    "   ON l.ancestor = k.trial AND l.nth IS NOT NULL AND c.phase = k.child_phase;"
+    "   ON l.ancestor = k.trial AND l.nth IS NOT NULL AND c.phase = k.child_phase"
+    "    AND l.trial = ifnull(k.for_trial, l.trial);"
 
     "DROP VIEW IF EXISTS audit;"
-    "CREATE VIEW audit(at, who, command, units) AS"
-    " SELECT at_ms / 1000.0, who, command, units FROM audit_log;"
+    "CREATE VIEW audit(at, who, command, units, request) AS"
+    " SELECT at_ms / 1000.0, who, command, units, request FROM audit_log;"
 
     "DROP VIEW IF EXISTS runs;"
     "CREATE VIEW runs(run, started, last_seen, finished, ranks, host, end, pid, job) AS"

@@ -19,6 +19,17 @@ int store_put_study(struct store *s, const char *name, const char *text, size_t 
 	return query_run(&q, f);
 }
 
+int store_put_jobs(struct store *s, const char *name, const char *jobs, size_t n, struct fault *f)
+{
+	struct query q;
+
+	if (query_init(&q, s, STORE_SQL_JOBS_PUT, f) != 0)
+		return -1;
+	query_put_text(&q, name);
+	query_put_text_n(&q, jobs, n);
+	return query_run(&q, f);
+}
+
 int store_put_meta(struct store *s, const char *key, const char *value, struct fault *f)
 {
 	struct query q;
@@ -137,28 +148,118 @@ int store_put_worker(struct store *s, uint64_t run, uint32_t rank, const char *h
 
 /* ---- trials and units ---- */
 
-static int put_parents(struct store *s, const struct store_trial *t, struct fault *f)
+static int put_pair(struct store *s, enum store_statement which, uint32_t a, uint32_t b, struct fault *f)
 {
 	struct query q;
 
-	for (uint32_t i = 0; i < t->nparents; i++) {
-		if (query_init(&q, s, STORE_SQL_PARENT_PUT, f) != 0)
+	if (query_init(&q, s, which, f) != 0)
+		return -1;
+	query_put_int(&q, a);
+	query_put_int(&q, b);
+	return query_run(&q, f);
+}
+
+static int put_one(struct store *s, enum store_statement which, uint32_t a, struct fault *f)
+{
+	struct query q;
+
+	if (query_init(&q, s, which, f) != 0)
+		return -1;
+	query_put_int(&q, a);
+	return query_run(&q, f);
+}
+
+static int put_list(struct store *s, enum store_statement which, uint32_t trial, const uint32_t *list,
+                    uint32_t n, struct fault *f)
+{
+	struct query q;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (query_init(&q, s, which, f) != 0)
 			return -1;
-		query_put_int(&q, t->trial);
-		query_put_int(&q, t->parents[i]);
+		query_put_int(&q, trial);
+		query_put_int(&q, list[i]);
 		query_put_int(&q, i);
 		if (query_run(&q, f) != 0)
 			return -1;
 	}
-	for (uint32_t i = 0; i < t->nparents; i++) {
-		if (query_init(&q, s, STORE_SQL_ANCESTORS_PUT, f) != 0)
-			return -1;
-		query_put_int(&q, t->trial);
-		query_put_int(&q, t->parents[i]);
-		if (query_run(&q, f) != 0)
-			return -1;
-	}
 	return 0;
+}
+
+static int put_parents(struct store *s, const struct store_trial *t, struct fault *f)
+{
+	if (put_list(s, STORE_SQL_PARENT_PUT, t->trial, t->parents, t->nparents, f) != 0 ||
+	    put_list(s, STORE_SQL_CANDIDATE_PUT, t->trial, t->candidates, t->ncandidates, f) != 0)
+		return -1;
+	for (uint32_t i = 0; i < t->nparents; i++)
+		if (put_pair(s, STORE_SQL_ANCESTORS_PUT, t->trial, t->parents[i], f) != 0)
+			return -1;
+	return 0;
+}
+
+static int list_below(struct store *s, uint32_t trial, struct arena *a, uint32_t **out, uint32_t *n,
+                      struct fault *f)
+{
+	struct query q;
+	uint32_t cap = 16;
+	int row;
+
+	*out = arena_array(a, cap, sizeof **out);
+	*n = 0;
+	if (query_init(&q, s, STORE_SQL_BELOW, f) != 0)
+		return -1;
+	query_put_int(&q, trial);
+	while ((row = query_row(&q, f)) == 1) {
+		if (*n == cap) {
+			*out = arena_grow(a, *out, cap * sizeof **out, 2 * cap * sizeof **out);
+			cap *= 2;
+		}
+		(*out)[(*n)++] = (uint32_t)sqlite3_column_int64(q.st, 0);
+	}
+	query_end(&q);
+	return row;
+}
+
+int store_put_parents(struct store *s, const struct store_trial *t, struct arena *a, uint32_t **below,
+                      uint32_t *nbelow, struct fault *f)
+{
+	if (put_one(s, STORE_SQL_PARENTS_DROP, t->trial, f) != 0 ||
+	    put_one(s, STORE_SQL_CANDIDATES_DROP, t->trial, f) != 0 ||
+	    put_one(s, STORE_SQL_UNPICK_JOB, t->nparents ? 0 : t->trial, f) != 0 ||
+	    put_pair(s, STORE_SQL_BEST_N_PUT, t->trial, t->best_n, f) != 0 || put_parents(s, t, f) != 0 ||
+	    list_below(s, t->trial, a, below, nbelow, f) != 0)
+		return -1;
+	for (uint32_t i = 0; i < *nbelow; i++)
+		if (put_one(s, STORE_SQL_ANCESTORS_DROP, (*below)[i], f) != 0 ||
+		    put_one(s, STORE_SQL_ANCESTORS_FIND, (*below)[i], f) != 0)
+			return -1;
+	return 0;
+}
+
+int store_put_params(struct store *s, uint32_t trial, const char *params_json, struct fault *f)
+{
+	struct query q;
+
+	if (query_init(&q, s, STORE_SQL_TRIAL_PARAMS_PUT, f) != 0)
+		return -1;
+	query_put_int(&q, trial);
+	query_put_text(&q, params_json);
+	return query_run(&q, f);
+}
+
+int store_put_gone(struct store *s, uint32_t trial, uint32_t gone, struct fault *f)
+{
+	if (put_pair(s, STORE_SQL_GONE_PUT, trial, gone, f) != 0 ||
+	    put_one(s, STORE_SQL_GONE_UNITS, trial, f) != 0 ||
+	    put_one(s, STORE_SQL_GONE_LINEAGE, trial, f) != 0 ||
+	    put_one(s, STORE_SQL_GONE_CANDIDATES, trial, f) != 0)
+		return -1;
+	return put_one(s, STORE_SQL_GONE_PICKS, trial, f);
+}
+
+int store_archive_unit(struct store *s, uint32_t unit, struct fault *f)
+{
+	return put_one(s, STORE_SQL_ARCHIVE, unit, f);
 }
 
 static int put_units(struct store *s, const struct store_trial *t, struct fault *f)
@@ -171,7 +272,7 @@ static int put_units(struct store *s, const struct store_trial *t, struct fault 
 		query_put_int(&q, (int64_t)t->first_unit + i);
 		query_put_int(&q, t->trial);
 		query_put_int(&q, t->first_fold < 0 ? -1 : (int64_t)t->first_fold + i);
-		query_put_text(&q, t->nparents ? "waiting" : "ready");
+		query_put_text(&q, t->nparents || t->ncandidates || t->best_n ? "waiting" : "ready");
 		if (query_run(&q, f) != 0)
 			return -1;
 	}
@@ -194,6 +295,7 @@ static int put_trial_row(struct store *s, const struct store_trial *t, struct fa
 	query_put_int(&q, t->first_unit);
 	query_put_int(&q, t->nunits);
 	query_put_int(&q, t->first_fold);
+	query_put_int(&q, t->best_n);
 	return query_run(&q, f);
 }
 
@@ -244,6 +346,9 @@ int store_put_unit(struct store *s, const struct store_unit *u, struct fault *f)
 	query_put_int(&q, u->idle_requeues);
 	query_put_real_or_null(&q, u->value);
 	query_put_real_or_null(&q, u->best_step);
+	query_put_int(&q, u->resets);
+	query_put_int(&q, u->priority);
+	query_put_int(&q, u->pending);
 	return update(&q, "unit", u->unit, f);
 }
 
@@ -498,11 +603,30 @@ int store_put_pick(struct store *s, const struct store_pick *p, struct fault *f)
 	query_put_int(&q, p->rank);
 	query_put_real_or_null(&q, p->value);
 	query_put_int(&q, p->last);
+	if (p->for_trial)
+		query_put_int(&q, p->for_trial);
+	else
+		query_put_null(&q);
+	return query_run(&q, f);
+}
+
+int store_drop_pick(struct store *s, const char *phase, int32_t outer, const char *child_phase,
+                    struct fault *f)
+{
+	int64_t id, child;
+	struct query q;
+
+	if (store_phase_id(s, phase, &id, f) != 0 || store_phase_id(s, child_phase, &child, f) != 0 ||
+	    query_init(&q, s, STORE_SQL_UNPICK, f) != 0)
+		return -1;
+	query_put_int(&q, id);
+	query_put_int(&q, outer);
+	query_put_int(&q, child);
 	return query_run(&q, f);
 }
 
 int store_put_audit(struct store *s, int64_t now_ms, const char *who, const char *command, int64_t units,
-                    struct fault *f)
+                    const char *request, struct fault *f)
 {
 	struct query q;
 
@@ -512,7 +636,22 @@ int store_put_audit(struct store *s, int64_t now_ms, const char *who, const char
 	query_put_text(&q, who);
 	query_put_text(&q, command);
 	query_put_int(&q, units);
+	query_put_text(&q, request);
 	return query_run(&q, f);
+}
+
+int store_find_audit(struct store *s, const char *request, bool *found, struct fault *f)
+{
+	struct query q;
+	int row;
+
+	if (query_init(&q, s, STORE_SQL_AUDIT_FIND, f) != 0)
+		return -1;
+	query_put_text(&q, request);
+	row = query_row(&q, f);
+	*found = row == 1;
+	query_end(&q);
+	return row < 0 ? -1 : 0;
 }
 
 /* A trial has begun when a unit of it has an attempt or has left the states of before. What comes after an
@@ -525,6 +664,7 @@ static const char forget_sql[] =
     " SELECT trial FROM unbegun UNION SELECT l.trial FROM lineage l JOIN unbegun b ON b.trial = l.ancestor;"
     "DELETE FROM unit WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM lineage WHERE trial IN (SELECT trial FROM temp.forgotten);"
+    "DELETE FROM candidate WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM trial_text WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM pick WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM trial WHERE trial IN (SELECT trial FROM temp.forgotten);"

@@ -96,6 +96,8 @@ enum sampler_answer sampler_ask(const struct sampler_ask *q, struct value *own, 
 	struct search_view v = {.q = q, .own = own};
 	enum sampler_answer answer;
 
+	if (q->phase->search == SEARCH_GIVEN)
+		return SAMPLER_EXHAUSTED;
 	v.u = arena_array(q->scratch, q->phase->space.nparams, sizeof *v.u);
 	if (ask_enqueued(&v))
 		answer = SAMPLER_OK;

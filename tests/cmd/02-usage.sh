@@ -2,7 +2,7 @@
 # Verbs, options, help; and check, which needs no run.
 . tests/lib/tap.sh
 
-verbs="run check status monitor list show log results best graph help version"
+verbs="run check schedule status monitor list show log results best graph reset cancel hold release delete priority help version"
 exits "no verb" 64 "$rs"
 exits "help" 0 "$rs" help
 for verb in $verbs; do
@@ -14,7 +14,7 @@ done
 like "--version" "$("$rs" --version)" "^ranksweep [0-9]+\.[0-9]+"
 exits "an unknown verb" 64 "$rs" staus
 like "the nearest is named" "$(cat err)" "did you mean .status."
-for verb in schedule watch serve reset doctor; do
+for verb in watch serve doctor; do
     exits "$verb is no verb yet" 64 "$rs" "$verb"
 done
 exits "an unknown option" 64 "$rs" results --jsn

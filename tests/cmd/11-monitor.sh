@@ -105,7 +105,7 @@ edit "$(lived 7200 "$host") update attempt set pid = $later where state = 'runni
 exits "its number is somebody else's now" 1 monitor x.db
 like "who is not taken for it" "$(cat out)" "process $later is gone"
 
-few="update unit set state = 'failed' where unit = 3;" # too few are done to call one long
+few="update unit set state = 'failed', resets = 1 where unit = 3;" # too few are done to call one long
 heard() { echo "update metric set at_ms = NOW - ${1}000; update output set at_ms = NOW - ${1}000;"; }
 edit "$(lived 3000) $few $(heard 500)"
 well "silent, though not for ten minutes" x.db

@@ -96,6 +96,21 @@ void gen_grid(struct gen *g, uint32_t choices)
 	p->trials = INT64_MAX;
 }
 
+void gen_scheduled(struct gen *g)
+{
+	struct study_phase *p = last_phase(g);
+	struct param *x = arena_alloc(g->arena, sizeof *x);
+
+	x->name = "j";
+	x->kind = DOMAIN_UNIFORM;
+	p->space.params = x;
+	p->space.nparams = 1;
+	p->folds = g->study.folds.outer ? FOLDS_NONE : p->folds;
+	p->scheduled = true;
+	p->commands = arena_array(g->arena, 2, sizeof *p->commands);
+	p->ncommands = 2;
+}
+
 const struct study *gen_seal(struct gen *g)
 {
 	struct study *s = &g->study;
@@ -245,7 +260,23 @@ static uint32_t depth_of(const struct gen *g, uint32_t phase)
 	return d + 1;
 }
 
-const struct study *gen_any(struct arena *a, struct rng *r)
+void gen_any_scheduled(struct gen *g, struct rng *r)
+{
+	uint32_t n = 1 + (uint32_t)rng_below(r, 3);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct study_phase *p = gen_phase(g, arena_printf(g->arena, "s%u", i));
+
+		p->folds = chance(r, 50) ? FOLDS_EACH : FOLDS_NONE;
+		any_limits(p, r);
+		for (uint32_t up = 0; up < p->index; up++)
+			if (chance(r, 60))
+				gen_after(g, g->phases[up].name);
+		gen_scheduled(g);
+	}
+}
+
+static const struct study *any(struct arena *a, struct rng *r, bool jobs)
 {
 	struct gen *g = gen_new(a);
 	uint32_t n = 1 + (uint32_t)rng_below(r, 5);
@@ -274,5 +305,17 @@ const struct study *gen_any(struct arena *a, struct rng *r)
 	}
 	if (chance(r, 8))
 		g->study.stop_trials = 1 + (int64_t)rng_below(r, 10);
+	if (jobs)
+		gen_any_scheduled(g, r);
 	return gen_seal(g);
+}
+
+const struct study *gen_any(struct arena *a, struct rng *r)
+{
+	return any(a, r, false);
+}
+
+const struct study *gen_any_with_jobs(struct arena *a, struct rng *r)
+{
+	return any(a, r, true);
 }

@@ -7,7 +7,7 @@
 #include "sched.h"
 #include "study.h"
 
-enum { GEN_PHASES = 12 };
+enum { GEN_PHASES = 14 };
 
 struct gen {
 	struct arena *arena;
@@ -26,10 +26,16 @@ struct after *gen_after_best(struct gen *g, const char *parent, uint32_t n);
 /* Own parameters: `n` numeric ones (random search, `trials` for each group), or a grid of `n` choices. */
 void gen_random(struct gen *g, int64_t trials);
 void gen_grid(struct gen *g, uint32_t choices);
+/* The last phase is a scheduled one: two commands, one open parameter, after the phases named. */
+void gen_scheduled(struct gen *g);
+/* Scheduled phases after those there are, at random. */
+void gen_any_scheduled(struct gen *g, struct rng *r);
 /* Ancestors, in_full, indices. */
 const struct study *gen_seal(struct gen *g);
 /* A random DAG of phases with folds, picks, searches and limits. */
 const struct study *gen_any(struct arena *a, struct rng *r);
+/* The same with scheduled phases, which have no trials by themselves. */
+const struct study *gen_any_with_jobs(struct arena *a, struct rng *r);
 
 /* The next proposal for a group: false when exhausted. */
 bool gen_propose(const struct sched *s, const struct study *study, uint32_t group, struct arena *scratch,

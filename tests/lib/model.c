@@ -10,8 +10,10 @@ enum { MODEL_WORKERS = 64, MODEL_HELD = 256 };
 struct model_unit {
 	struct unit_fact fact;
 	uint32_t trial;
-	bool live, held, recalling, started;
-	bool running; /* a process exists */
+	bool live, held, recalling, started, cancelled;
+	bool running;  /* a process exists */
+	bool archived; /* its results have just been put away */
+	bool in_reach; /* of a reset or delete that somebody asked for */
 	uint32_t worker, lease;
 	int64_t due_ms;
 };
@@ -22,6 +24,9 @@ struct model_trial {
 	const uint32_t *parents;
 	const struct value *values;
 	struct key128 key;
+	enum gone gone;
+	const uint32_t *candidates; /* of a job that picks */
+	uint32_t ncandidates, best_n;
 };
 
 struct model_pick {
@@ -44,6 +49,8 @@ struct model {
 	uint32_t last_lease, first_new_pick;
 	int64_t now_ms;
 	bool stopped, asked_to_stop;
+	bool releasing; /* the event at work is a release, or a cancel */
+	bool changed;   /* users have deleted something: phases may lack trials */
 };
 
 static struct model_unit *unit_at(const struct model *m, uint32_t unit)
@@ -63,7 +70,17 @@ static const struct study_phase *phase_of(const struct model *m, uint32_t unit)
 
 static bool is_final(enum unit_state s)
 {
-	return s == UNIT_DONE || s == UNIT_FAILED || s == UNIT_BLOCKED;
+	return s == UNIT_DONE || s == UNIT_FAILED || s == UNIT_BLOCKED || s == UNIT_CANCELLED;
+}
+
+static bool waits_for_reset(const struct model_unit *u)
+{
+	return u->fact.pending == PENDING_RESET || u->fact.pending == PENDING_DELETE;
+}
+
+static bool is_there(const struct model *m, uint32_t unit)
+{
+	return !trial_at(m, unit_at(m, unit)->trial)->gone;
 }
 
 /* ---- who hangs on whom -----------------------------------------------------------------------------------
@@ -85,7 +102,9 @@ static uint32_t count_parents(const struct model *m, uint32_t unit, enum unit_st
 		for (uint32_t f = 0; f < p->nunits; f++) {
 			if (folded(m, p) && folded(m, t) && f != unit - t->first_unit)
 				continue;
-			n += (unit_at(m, p->first_unit + f)->fact.state == state) == want;
+			n +=
+			    (unit_at(m, p->first_unit + f)->fact.state == state &&
+			     !(state == UNIT_DONE && waits_for_reset(unit_at(m, p->first_unit + f)))) == want;
 		}
 	}
 	return n;
@@ -139,11 +158,29 @@ static bool was_picked(const struct model *m, uint32_t trial, uint32_t child_pha
 	return false;
 }
 
+static const char *check_job_parents(const struct model *m, const struct model_trial *t)
+{
+	const struct study_phase *ph = &m->study->phases[t->phase];
+
+	for (uint32_t i = 0; i < t->nparents; i++) {
+		const struct model_trial *p = trial_at(m, t->parents[i]);
+		bool may = false;
+
+		for (uint32_t k = 0; k < ph->nafter; k++)
+			may = may || ph->after[k].phase == p->phase;
+		if (!may || p->gone)
+			return "a job has a parent its phase does not come after";
+	}
+	return NULL;
+}
+
 static const char *check_parents(const struct model *m, const struct model_trial *t)
 {
 	const struct study_phase *ph = &m->study->phases[t->phase];
 	uint32_t slot = 0;
 
+	if (ph->scheduled)
+		return check_job_parents(m, t);
 	for (uint32_t i = 0; i < t->nparents; i++) {
 		const struct model_trial *p = trial_at(m, t->parents[i]);
 		bool next = i > 0 && p->phase != trial_at(m, t->parents[i - 1])->phase;
@@ -176,13 +213,21 @@ static const char *add_trial(struct model *m, const struct record *r)
 	if (r->trial != m->trials.count + 1)
 		return "trial numbers have a gap";
 	for (uint32_t i = 1; i <= m->trials.count; i++)
-		if (key_equal(trial_at(m, i)->key, r->key))
+		if (!trial_at(m, i)->gone && !r->gone && key_equal(trial_at(m, i)->key, r->key))
 			return "two trials have one key";
+	for (uint32_t i = 1; i <= m->trials.count && !m->study->phases[r->phase].scheduled; i++)
+		if (trial_at(m, i)->gone == GONE_DELETED && !r->gone &&
+		    key_equal(trial_at(m, i)->key, r->key))
+			return "a search makes a deleted trial again";
 	t = slab_add(&m->trials);
 	*t = (struct model_trial){.phase = r->phase, .outer = r->outer, .k = r->k, .key = r->key};
 	t->parents = arena_grow(m->arena, r->parents, r->nparents * sizeof *r->parents,
 	                        r->nparents * sizeof *r->parents);
 	t->nparents = r->nparents;
+	t->candidates = r->candidates;
+	t->ncandidates = r->ncandidates;
+	t->best_n = r->best_n;
+	t->gone = r->gone;
 	t->values = r->values;
 	t->first_unit = m->units.count + 1;
 	t->nunits = folded(m, t) ? m->study->folds.inner : 1;
@@ -190,9 +235,9 @@ static const char *add_trial(struct model *m, const struct record *r)
 		struct model_unit *u = slab_add(&m->units);
 
 		u->trial = r->trial;
-		u->fact.state = r->nparents ? UNIT_WAITING : UNIT_READY;
+		u->fact.state = r->nparents || r->ncandidates ? UNIT_WAITING : UNIT_READY;
 	}
-	return check_parents(m, t);
+	return t->gone ? NULL : check_parents(m, t);
 }
 
 /* ---- workers: a mirror of their room
@@ -232,7 +277,7 @@ static void fill_room(struct model *m, uint32_t worker)
 	struct model_worker *w = &m->workers[worker];
 
 	for (uint32_t i = 0; i < w->nheld;)
-		if (room_for(m, worker, w->held[i]))
+		if (!unit_at(m, w->held[i])->cancelled && room_for(m, worker, w->held[i]))
 			unhold(m, w, w->held[i]);
 		else
 			i++;
@@ -271,7 +316,7 @@ static void let_go(struct model *m, uint32_t unit)
 {
 	struct model_unit *u = unit_at(m, unit);
 
-	u->live = u->recalling = u->started = false;
+	u->live = u->recalling = u->started = u->cancelled = false;
 	if (u->held)
 		unhold(m, &m->workers[u->worker], unit);
 }
@@ -294,12 +339,81 @@ static void worker_event(struct model *m, const struct event *e)
 	}
 }
 
+/* ---- what a reset reaches -------------------------------------------------------------------------------
+ */
+static bool behind(const struct model *m, uint32_t unit)
+{
+	const struct model_trial *t = trial_at(m, unit_at(m, unit)->trial);
+	const struct study_phase *ph = &m->study->phases[t->phase];
+
+	for (uint32_t i = 0; i < t->nparents; i++) {
+		const struct model_trial *p = trial_at(m, t->parents[i]);
+
+		for (uint32_t f = 0; f < p->nunits; f++)
+			if (!(folded(m, p) && folded(m, t) && f != unit - t->first_unit) &&
+			    unit_at(m, p->first_unit + f)->in_reach)
+				return true;
+	}
+	for (uint32_t i = 0; i < t->ncandidates; i++)
+		for (uint32_t f = 0; f < trial_at(m, t->candidates[i])->nunits; f++)
+			if (unit_at(m, trial_at(m, t->candidates[i])->first_unit + f)->in_reach)
+				return true;
+	for (uint32_t k = 0; k < ph->nafter && !ph->scheduled; k++)
+		for (uint32_t u = 1; u <= m->units.count && ph->after[k].pick == PICK_BEST; u++)
+			if (unit_at(m, u)->in_reach &&
+			    trial_at(m, unit_at(m, u)->trial)->phase == ph->after[k].phase)
+				return true;
+	return false;
+}
+
+static void reach(struct model *m)
+{
+	bool more = true;
+
+	while (more) {
+		more = false;
+		for (uint32_t u = 1; u <= m->units.count; u++)
+			if (!unit_at(m, u)->in_reach && is_there(m, u) && behind(m, u))
+				more = unit_at(m, u)->in_reach = true;
+	}
+}
+
+static void reach_trial(struct model *m, uint32_t trial)
+{
+	const struct model_trial *t = trial_at(m, trial);
+
+	for (uint32_t f = 0; f < t->nunits; f++)
+		unit_at(m, t->first_unit + f)->in_reach = true;
+}
+
+static void request_event(struct model *m, const struct event *e)
+{
+	const struct sched_request *r = e->request;
+
+	m->releasing = e->kind == EVENT_REQUEST && (r->kind == REQUEST_RELEASE || r->kind == REQUEST_CANCEL);
+	if (e->kind == EVENT_REQUEST && (r->kind == REQUEST_RESET || r->kind == REQUEST_DELETE)) {
+		m->changed |= r->kind == REQUEST_DELETE;
+		for (uint32_t i = 0; i < r->n; i++)
+			if (r->kind == REQUEST_DELETE)
+				reach_trial(m, unit_at(m, r->units[i])->trial);
+			else
+				unit_at(m, r->units[i])->in_reach = true;
+	}
+	for (uint32_t t = 1; e->kind == EVENT_JOB && e->job->force && t <= m->trials.count; t++)
+		if (key_equal(trial_at(m, t)->key, e->job->key))
+			reach_trial(m, t);
+	for (uint32_t u = 1; u <= m->units.count; u++)
+		unit_at(m, u)->in_reach |= waits_for_reset(unit_at(m, u));
+	reach(m);
+}
+
 void model_event(struct model *m, const struct event *e, const struct sched *s)
 {
 	struct model_unit *u;
 
 	(void)s;
 	m->now_ms = e->now_ms;
+	request_event(m, e);
 	m->asked_to_stop |= e->kind == EVENT_STOP;
 	m->stopped |= e->kind == EVENT_STOP;
 	worker_event(m, e);
@@ -380,7 +494,7 @@ static const char *check_pick(const struct model *m, const struct record *r)
 		uint32_t before = 0;
 		bool won = was_picked(m, t, r->child_phase);
 
-		if (x->phase != r->phase || x->outer != r->outer)
+		if (x->phase != r->phase || x->outer != r->outer || x->gone)
 			continue;
 		for (uint32_t u = x->first_unit; u < x->first_unit + x->nunits; u++)
 			if (!is_final(unit_at(m, u)->fact.state))
@@ -391,7 +505,8 @@ static const char *check_pick(const struct model *m, const struct record *r)
 			continue;
 		}
 		for (uint32_t o = 1; o <= m->trials.count; o++)
-			before += trial_at(m, o)->phase == x->phase && trial_at(m, o)->outer == x->outer &&
+			before += !trial_at(m, o)->gone && trial_at(m, o)->phase == x->phase &&
+			          trial_at(m, o)->outer == x->outer &&
 			          isfinite(aggregate(m, trial_at(m, o))) && same_bucket(m, rule, o, t) &&
 			          outranks(m, o, t);
 		if (won != (before < rule->best_n))
@@ -401,9 +516,86 @@ static const char *check_pick(const struct model *m, const struct record *r)
 	return NULL;
 }
 
+/* The parents a picking job has now are the best of its candidates. */
+static const char *check_choice(const struct model *m, const struct model_trial *t)
+{
+	for (uint32_t i = 0; i < t->ncandidates && t->nparents; i++) {
+		const struct model_trial *x = trial_at(m, t->candidates[i]);
+		uint32_t before = 0;
+		bool won = false;
+
+		for (uint32_t u = x->first_unit; u < x->first_unit + x->nunits; u++)
+			if (!is_final(unit_at(m, u)->fact.state))
+				return "a job picks before all its candidates are final";
+		for (uint32_t k = 0; k < t->nparents; k++)
+			won = won || t->parents[k] == t->candidates[i];
+		if (!isfinite(aggregate(m, x))) {
+			if (won)
+				return "a job picks an incomplete or not finite trial";
+			continue;
+		}
+		for (uint32_t k = 0; k < t->ncandidates; k++)
+			before += isfinite(aggregate(m, trial_at(m, t->candidates[k]))) &&
+			          outranks(m, t->candidates[k], t->candidates[i]);
+		if (won != (before < t->best_n))
+			return "a job does not pick the best of its candidates";
+	}
+	return NULL;
+}
+
+static const char *set_parents(struct model *m, const struct record *r)
+{
+	struct model_trial *t = trial_at(m, r->trial);
+
+	t->parents = r->parents;
+	t->nparents = r->nparents;
+	t->candidates = r->candidates;
+	t->ncandidates = r->ncandidates;
+	t->best_n = r->best_n;
+	if (check_parents(m, t))
+		return check_parents(m, t);
+	return t->best_n ? check_choice(m, t) : NULL;
+}
+
+static void drop_picks(struct model *m, const struct record *r)
+{
+	for (uint32_t i = 0; i < m->picks.count; i++) {
+		struct model_pick *p = slab_at(&m->picks, i);
+
+		if (p->trial && trial_at(m, p->trial)->phase == r->phase &&
+		    trial_at(m, p->trial)->outer == r->outer && p->child_phase == r->child_phase)
+			p->trial = 0;
+	}
+}
+
+static const char *drop_trial(struct model *m, const struct record *r)
+{
+	struct model_trial *t = trial_at(m, r->trial);
+
+	for (uint32_t u = t->first_unit; u < t->first_unit + t->nunits; u++)
+		if (unit_at(m, u)->live || unit_at(m, u)->running)
+			return "a trial goes while it runs";
+	t->gone = r->gone;
+	for (uint32_t i = 1; i <= m->trials.count; i++) { /* it is a candidate no more */
+		struct model_trial *x = trial_at(m, i);
+		uint32_t *list = arena_array(m->arena, x->ncandidates + 1, sizeof *list), n = 0;
+
+		for (uint32_t k = 0; k < x->ncandidates; k++)
+			if (x->candidates[k] != r->trial)
+				list[n++] = x->candidates[k];
+		x->candidates = list;
+		x->ncandidates = n;
+	}
+	return NULL;
+}
+
 static const char *add_pick(struct model *m, const struct record *r, bool check)
 {
-	struct model_pick *p = slab_add(&m->picks);
+	struct model_pick *p;
+
+	if (r->for_trial)
+		return NULL; /* its parents say it */
+	p = slab_add(&m->picks);
 
 	*p = (struct model_pick){r->trial, r->child_phase, r->bucket, r->rank};
 	if (trial_at(m, r->trial)->phase != r->phase || trial_at(m, r->trial)->outer != r->outer)
@@ -420,6 +612,10 @@ static const char *check_end(struct model *m, const struct record *r)
 	const struct unit_fact *f = &r->fact;
 	bool failed = f->failures > u->fact.failures, lost = f->losses > u->fact.losses;
 
+	if (u->fact.pending == PENDING_CANCEL)
+		return f->state == UNIT_CANCELLED ? NULL : "a cancelled unit goes on";
+	if (waits_for_reset(u))
+		return f->state == UNIT_READY ? NULL : "what is to be reset comes to something";
 	if (f->state == UNIT_DONE) {
 		if (failed || lost || (phase_of(m, r->unit)->metric && !isfinite(f->value)))
 			return "a unit is done without a finite value";
@@ -439,20 +635,63 @@ static const char *check_end(struct model *m, const struct record *r)
 	return NULL;
 }
 
+/* Of the ancestors; what is held lies between without a word. */
+static bool has_dead_ancestor(const struct model *m, uint32_t unit)
+{
+	const struct model_trial *t = trial_at(m, unit_at(m, unit)->trial);
+
+	if (t->best_n && !t->nparents)
+		return true; /* its candidates have said so: check_choice */
+	for (uint32_t i = 0; i < t->nparents; i++) {
+		const struct model_trial *p = trial_at(m, t->parents[i]);
+
+		for (uint32_t f = 0; f < p->nunits; f++) {
+			uint32_t v = p->first_unit + f;
+			enum unit_state s = unit_at(m, v)->fact.state;
+
+			if (folded(m, p) && folded(m, t) && f != unit - t->first_unit)
+				continue;
+			if (s == UNIT_FAILED || s == UNIT_BLOCKED || s == UNIT_CANCELLED ||
+			    (s == UNIT_HELD && has_dead_ancestor(m, v)))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool is_reset(const struct model_unit *u, const struct unit_fact *now)
+{
+	return u->archived && now->resets == u->fact.resets + (u->fact.attempts > 0) && now->failures == 0 &&
+	       isnan(now->value) && now->pending == PENDING_NONE;
+}
+
 static const char *check_unit(struct model *m, const struct record *r)
 {
-	const struct model_unit *u = unit_at(m, r->unit);
+	struct model_unit *u = unit_at(m, r->unit);
 	enum unit_state now = r->fact.state;
 
-	if (u->fact.state == UNIT_DONE)
+	if (!is_there(m, r->unit))
+		return "a unit that is gone changes";
+	if (u->fact.state == UNIT_DONE && now != UNIT_DONE && !is_reset(u, &r->fact))
 		return "a unit that was done changed";
-	if ((now == UNIT_READY || now == UNIT_RUNNING || now == UNIT_DONE) &&
+	if (u->fact.state == UNIT_HELD && now != UNIT_HELD && !m->releasing)
+		return "a held unit is let go though nobody asked for it";
+	if (u->archived && !is_reset(u, &r->fact))
+		return "results are put away and the unit goes on";
+	if (u->archived && u->fact.attempts && !u->in_reach)
+		return "a reset touches what does not hang on it";
+	if ((now != UNIT_READY && now != UNIT_RUNNING) || u->archived) /* it is begun before it is sent */
+		u->due_ms = 0;
+	u->archived = false;
+	if ((now == UNIT_READY || now == UNIT_RUNNING || now == UNIT_DONE) && !r->fact.pending &&
 	    count_parents(m, r->unit, UNIT_DONE, false))
 		return "a unit goes ahead of its parents";
-	if (now == UNIT_BLOCKED && !count_parents(m, r->unit, UNIT_FAILED, true) &&
-	    !count_parents(m, r->unit, UNIT_BLOCKED, true))
+	if (now == UNIT_BLOCKED && !r->fact.pending && !has_dead_ancestor(m, r->unit))
 		return "a unit is blocked though no parent failed";
-	if (now == UNIT_BLOCKED && (!r->fact.cause || unit_at(m, r->fact.cause)->fact.state != UNIT_FAILED))
+	if (now == UNIT_BLOCKED && r->fact.cause && !r->fact.pending &&
+	    unit_at(m, r->fact.cause)->fact.state != UNIT_FAILED &&
+	    unit_at(m, r->fact.cause)->fact.state != UNIT_CANCELLED &&
+	    unit_at(m, r->fact.cause)->fact.state != UNIT_BLOCKED)
 		return "the cause of a blocked unit did not fail";
 	return NULL;
 }
@@ -483,6 +722,16 @@ const char *model_record(struct model *m, const struct record *r, const struct s
 		wrong = check_unit(m, r);
 		unit_at(m, r->unit)->fact = r->fact;
 		return wrong;
+	case RECORD_ARCHIVE:
+		unit_at(m, r->unit)->archived = true;
+		return NULL;
+	case RECORD_UNPICK:
+		drop_picks(m, r);
+		return NULL;
+	case RECORD_PARENTS:
+		return set_parents(m, r);
+	case RECORD_GONE:
+		return drop_trial(m, r);
 	}
 	return "unknown record";
 }
@@ -493,7 +742,17 @@ static bool is_due(const struct model *m, uint32_t unit)
 {
 	const struct model_unit *u = unit_at(m, unit);
 
-	return u->fact.state == UNIT_READY && u->due_ms <= m->now_ms;
+	return is_there(m, unit) && u->fact.state == UNIT_READY && !u->fact.pending && u->due_ms <= m->now_ms;
+}
+
+/* Among units that could have had the room, none has a higher priority. */
+static const char *check_priority(struct model *m, uint32_t unit, uint32_t worker)
+{
+	for (uint32_t v = 1; v <= m->units.count; v++)
+		if (unit_at(m, v)->fact.priority > unit_at(m, unit)->fact.priority && is_due(m, v) &&
+		    room_for(m, worker, v))
+			return "a unit of higher priority has to wait";
+	return NULL;
 }
 
 /* A trial is begun while a unit of one begun earlier, and not failed, could have had the room. */
@@ -511,7 +770,8 @@ static const char *check_order(struct model *m, uint32_t unit, uint32_t worker)
 		const struct model_trial *t = trial_at(m, unit_at(m, v)->trial);
 
 		if (unit_at(m, v)->trial != u->trial && is_due(m, v) && begun(m, t) &&
-		    !units_in(m, t, UNIT_FAILED) && room_for(m, worker, v))
+		    unit_at(m, v)->fact.priority >= u->fact.priority && !units_in(m, t, UNIT_FAILED) &&
+		    room_for(m, worker, v))
 			return "a new trial is begun before the units of begun ones";
 	}
 	return NULL;
@@ -536,7 +796,9 @@ static const char *check_assign(struct model *m, const struct action *a)
 		return "a unit is assigned to a worker that is not there";
 	if (u->due_ms > m->now_ms)
 		return "a unit is assigned before its back-off is over";
-	wrong = check_order(m, a->unit, a->worker);
+	wrong = check_priority(m, a->unit, a->worker);
+	if (!wrong)
+		wrong = check_order(m, a->unit, a->worker);
 	if (wrong && room_for(m, a->worker, a->unit))
 		return wrong;
 	m->last_lease = a->lease;
@@ -564,7 +826,8 @@ const char *model_action(struct model *m, const struct action *a, const struct s
 		return check_assign(m, a);
 	if (!u->live || u->worker != a->worker || u->lease != a->lease)
 		return "a worker is told about an attempt it does not have";
-	m->stopped |= a->kind == ACTION_CANCEL;
+	m->stopped |= a->kind == ACTION_CANCEL && !u->fact.pending;
+	u->cancelled |= a->kind == ACTION_CANCEL;
 	if (a->kind == ACTION_RECALL && (u->recalling || !u->held))
 		return "a recall goes out twice, or for a running unit";
 	u->recalling = u->recalling || a->kind == ACTION_RECALL;
@@ -601,12 +864,63 @@ bool model_started_attempt(const struct model *m, struct event *e)
 	return false;
 }
 
+/* A unit that is done or under way has parents that are done, and, behind a pick, that won it. */
+static bool all_final(const struct model *m, uint32_t trial)
+{
+	const struct model_trial *t = trial_at(m, trial);
+
+	for (uint32_t u = t->first_unit; u < t->first_unit + t->nunits; u++)
+		if (!is_final(unit_at(m, u)->fact.state))
+			return false;
+	return true;
+}
+
+static const char *check_behind_picks(const struct model *m, uint32_t unit)
+{
+	const struct model_unit *u = unit_at(m, unit);
+	const struct model_trial *t = trial_at(m, u->trial);
+	const struct study_phase *ph = &m->study->phases[t->phase];
+	bool works =
+	    u->fact.state == UNIT_DONE || u->fact.state == UNIT_RUNNING || u->fact.state == UNIT_READY;
+
+	if (!works || u->fact.pending == PENDING_RESET || u->fact.pending == PENDING_DELETE)
+		return NULL;
+	if (count_parents(m, unit, UNIT_DONE, false))
+		return "a unit is ahead of its parents";
+	if (t->best_n && !t->nparents)
+		return "a job runs before its pick";
+	for (uint32_t i = 0; i < t->ncandidates; i++)
+		if (!all_final(m, t->candidates[i]))
+			return "a job runs behind a pick that is void";
+	for (uint32_t i = 0; i < t->nparents && !ph->scheduled; i++)
+		for (uint32_t k = 0; k < ph->nafter; k++)
+			if (ph->after[k].phase == trial_at(m, t->parents[i])->phase &&
+			    ph->after[k].pick == PICK_BEST && !was_picked(m, t->parents[i], t->phase))
+				return "a unit runs behind a pick that is void";
+	return NULL;
+}
+
+/* The study has perhaps reached its own end, and all that is live was cancelled before: nobody is told. */
+static bool may_have_ended(const struct model *m)
+{
+	if (!m->study->has_target && !m->study->stop_trials)
+		return false;
+	for (uint32_t u = 1; u <= m->units.count; u++)
+		if (unit_at(m, u)->live && !unit_at(m, u)->cancelled)
+			return false;
+	return true;
+}
+
 const char *model_check(struct model *m, const struct sched *s, int64_t now_ms, bool finished)
 {
 	m->now_ms = now_ms;
 	for (uint32_t u = 1; u <= m->units.count; u++) {
 		struct unit_view v;
 
+		if (!is_there(m, u))
+			continue;
+		if (check_behind_picks(m, u))
+			return check_behind_picks(m, u);
 		sched_unit(s, u, &v);
 		if (v.fact.state != unit_at(m, u)->fact.state || v.live != unit_at(m, u)->live)
 			return "a change was not recorded";
@@ -614,9 +928,9 @@ const char *model_check(struct model *m, const struct sched *s, int64_t now_ms, 
 			return "the run ends while attempts are live";
 		if (finished || m->stopped)
 			continue;
-		if (unit_at(m, u)->held && check_recalled(m, u))
+		if (unit_at(m, u)->held && !unit_at(m, u)->fact.pending && check_recalled(m, u))
 			return check_recalled(m, u);
-		if (!is_due(m, u))
+		if (!is_due(m, u) || may_have_ended(m))
 			continue;
 		for (uint32_t w = 0; w < MODEL_WORKERS; w++)
 			if (room_for(m, w, u))
@@ -631,6 +945,8 @@ const char *model_started(struct model *m, uint32_t unit, const struct sched *s)
 	if (unit_at(m, unit)->running)
 		return "a unit runs twice at once";
 	unit_at(m, unit)->running = true;
+	if (waits_for_reset(unit_at(m, unit)))
+		return NULL; /* to be stopped: it was sent when its parents were done */
 	if (count_parents(m, unit, UNIT_DONE, false))
 		return "a unit starts before its parents are done";
 	return NULL;
@@ -657,7 +973,8 @@ static const char *check_complete(const struct model *m, uint32_t parent, const 
 {
 	int64_t n = 0;
 
-	if (child->nafter != 1 || child->trials_total || child->after[0].as_one)
+	if (child->nafter != 1 || child->trials_total || child->after[0].as_one || child->scheduled ||
+	    m->changed || trial_at(m, parent)->gone)
 		return NULL;
 	if (child->after[0].phase != trial_at(m, parent)->phase)
 		return NULL;
@@ -672,15 +989,59 @@ static const char *check_complete(const struct model *m, uint32_t parent, const 
 		n -= trial_at(m, parent)->outer == -1;
 	n *= quota(child);
 	for (uint32_t t = 1; t <= m->trials.count; t++)
-		n += trial_at(m, t)->phase == child->index && trial_at(m, t)->parents[0] == parent;
+		n += !trial_at(m, t)->gone && trial_at(m, t)->phase == child->index &&
+		     trial_at(m, t)->parents[0] == parent;
 	return n == 0 ? NULL : "a phase lacks trials, or has too many";
+}
+
+/* Held, or waiting for something that is. */
+static bool is_held_up(const struct model *m, uint32_t unit)
+{
+	const struct model_trial *t = trial_at(m, unit_at(m, unit)->trial);
+	uint32_t n = t->best_n && !t->nparents ? t->ncandidates : t->nparents;
+	const uint32_t *above = t->best_n && !t->nparents ? t->candidates : t->parents;
+
+	if (unit_at(m, unit)->fact.state == UNIT_HELD)
+		return true;
+	for (uint32_t i = 0; i < n && unit_at(m, unit)->fact.state == UNIT_WAITING; i++)
+		for (uint32_t f = 0; f < trial_at(m, above[i])->nunits; f++)
+			if (is_held_up(m, trial_at(m, above[i])->first_unit + f))
+				return true;
+	return false;
+}
+
+static bool anything_held(const struct model *m)
+{
+	for (uint32_t u = 1; u <= m->units.count; u++)
+		if (is_there(m, u) && unit_at(m, u)->fact.state == UNIT_HELD)
+			return true;
+	return false;
+}
+
+/* Behind a pick that cannot be made yet, because a candidate is held. */
+static bool behind_open_pick(const struct model *m, uint32_t unit)
+{
+	const struct model_trial *t = trial_at(m, unit_at(m, unit)->trial);
+	const struct study_phase *ph = &m->study->phases[t->phase];
+
+	for (uint32_t i = 0; i < t->nparents; i++)
+		for (uint32_t f = 0; f < trial_at(m, t->parents[i])->nunits; f++)
+			if (behind_open_pick(m, trial_at(m, t->parents[i])->first_unit + f))
+				return true;
+	for (uint32_t k = 0; k < ph->nafter && !ph->scheduled; k++)
+		if (ph->after[k].pick == PICK_BEST && anything_held(m))
+			return true;
+	return false;
 }
 
 static const char *check_all_final(const struct model *m)
 {
 	for (uint32_t u = 1; u <= m->units.count; u++)
-		if (!is_final(unit_at(m, u)->fact.state))
+		if (is_there(m, u) && !is_final(unit_at(m, u)->fact.state) && !is_held_up(m, u) &&
+		    !behind_open_pick(m, u))
 			return "the run ends with units that are not final";
+	if (anything_held(m))
+		return NULL;
 	for (uint32_t t = 1; t <= m->trials.count; t++)
 		for (uint32_t p = 0; p < m->study->nphases; p++) {
 			const char *wrong = check_complete(m, t, &m->study->phases[p]);
@@ -694,7 +1055,8 @@ static const char *check_all_final(const struct model *m)
 static const char *check_no_room(const struct model *m)
 {
 	for (uint32_t u = 1; u <= m->units.count; u++)
-		for (uint32_t w = 0; unit_at(m, u)->fact.state == UNIT_READY && w < MODEL_WORKERS; w++)
+		for (uint32_t w = 0;
+		     is_there(m, u) && unit_at(m, u)->fact.state == UNIT_READY && w < MODEL_WORKERS; w++)
 			if (room_for(m, w, u))
 				return "the run ends though a worker can hold a ready unit";
 	return NULL;
@@ -703,11 +1065,15 @@ static const char *check_no_room(const struct model *m)
 const char *model_finish(struct model *m, const struct action *a, const struct sched *s)
 {
 	bool early = m->study->has_target || m->study->stop_trials;
-	uint32_t done = 0;
+	uint32_t done = 0, all = 0;
 
 	(void)s;
-	for (uint32_t u = 1; u <= m->units.count; u++)
-		done += unit_at(m, u)->fact.state == UNIT_DONE;
+	for (uint32_t u = 1; u <= m->units.count; u++) {
+		enum unit_state state = unit_at(m, u)->fact.state;
+
+		all += is_there(m, u);
+		done += is_there(m, u) && (state == UNIT_DONE || state == UNIT_CANCELLED);
+	}
 	if (a->code != FAULT_NONE && !*a->text)
 		return "the run ends badly and does not say why";
 	if (a->code == FAULT_STOPPED)
@@ -719,14 +1085,14 @@ const char *model_finish(struct model *m, const struct action *a, const struct s
 		return NULL;
 	}
 	if (strstr(a->text, "alike"))
-		return done ? "a study with results is stopped as broken" : NULL;
+		return done && !m->changed ? "a study with results is stopped as broken" : NULL;
 	if (strstr(a->text, "no worker"))
 		return check_no_room(m);
 	if (early)
 		return NULL;
-	if (a->code == FAULT_NONE && done != m->units.count)
+	if (a->code == FAULT_NONE && done != all)
 		return "the run ends well though not all units are done";
-	if (a->code == FAULT_UNITS && done == m->units.count && !strstr(a->text, "phase"))
+	if (a->code == FAULT_UNITS && done == all && !strstr(a->text, "phase"))
 		return "the run ends badly though all units are done";
 	return check_all_final(m);
 }
@@ -743,11 +1109,14 @@ struct model *model_new(struct arena *a, const struct study *s, uint32_t prefetc
 	slab_init(&m->trials, a, sizeof(struct model_trial));
 	slab_init(&m->picks, a, sizeof(struct model_pick));
 	for (uint32_t i = 0; i < nrecords; i++)
-		if (records[i].kind == RECORD_TRIAL)
+		if (records[i].kind == RECORD_TRIAL) {
 			add_trial(m, &records[i]);
-		else if (records[i].kind == RECORD_PICK)
+			m->changed |= records[i].gone == GONE_DELETED;
+		} else if (records[i].kind == RECORD_PICK)
 			add_pick(m, &records[i], false);
-		else if (records[i].kind == RECORD_UNIT)
+		else if (records[i].kind == RECORD_UNIT && records[i].unit)
 			unit_at(m, records[i].unit)->fact = records[i].fact;
+	for (uint32_t u = 1; u <= m->units.count; u++)
+		m->changed |= unit_at(m, u)->fact.pending == PENDING_DELETE;
 	return m;
 }

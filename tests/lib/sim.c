@@ -4,6 +4,7 @@
 #include "model.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_WORKERS = 6, MAX_JOBS = 64, MAX_LAUNCHES = 30, MAX_STEPS = 400000, STALE_KEPT = 64 };
@@ -54,6 +55,7 @@ struct sim {
 	struct event stale[STALE_KEPT];
 	uint32_t nstale;
 	bool chaos, finished, crashed;
+	uint32_t requests; /* that are still to come */
 	enum fault_code code;
 	const char *text, *wrong;
 };
@@ -147,13 +149,16 @@ static double number_of(const struct sim *m, uint32_t unit, uint64_t salt)
 	       0x1p-53;
 }
 
-/* Values and permanent failures depend on the unit's identity only. */
+/* Values and permanent failures depend on the unit's identity only; after a reset the value is another one,
+ * so that other trials may win. */
 static void unit_result(struct sim *m, uint32_t unit, struct attempt_result *r)
 {
 	double luck = number_of(m, unit, 1);
+	struct unit_view v;
 
 	*r = (struct attempt_result){.has_value = true};
-	r->last = number_of(m, unit, 2);
+	sched_unit(m->sched, unit, &v);
+	r->last = number_of(m, unit, 2 + v.fact.resets);
 	r->best = r->last * 0.9;
 	r->best_step = 3;
 	if (luck < 0.04) {
@@ -300,6 +305,73 @@ static void worker_told(struct sim *m, const struct message *x)
 
 /* ---- rank 0
  * --------------------------------------------------------------------------------------------------- */
+static const uint32_t *copy_list(struct sim *m, const uint32_t *list, uint32_t n)
+{
+	return n ? arena_grow(m->arena, list, n * sizeof *list, n * sizeof *list) : NULL;
+}
+
+static struct record *stored_trial(struct sim *m, uint32_t trial)
+{
+	for (uint32_t i = 0; i < m->nrecords; i++)
+		if (m->records[i].kind == RECORD_TRIAL && m->records[i].trial == trial)
+			return &m->records[i];
+	return NULL;
+}
+
+/* A record that a store would not keep: its row is gone or changed. */
+static void forget(struct record *r)
+{
+	r->kind = RECORD_ARCHIVE;
+	r->unit = 0;
+}
+
+static uint32_t without(struct sim *m, const uint32_t **list, uint32_t n, uint32_t trial)
+{
+	uint32_t *left = arena_array(m->arena, n + 1, sizeof *left), count = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if ((*list)[i] != trial)
+			left[count++] = (*list)[i];
+	*list = left;
+	return count;
+}
+
+static void store_gone(struct sim *m, const struct record *r)
+{
+	struct record *t = stored_trial(m, r->trial);
+
+	t->gone = r->gone;
+	for (uint32_t i = 0; i < m->nrecords; i++) {
+		struct record *x = &m->records[i];
+
+		if (x->kind == RECORD_UNIT && x->trial == r->trial)
+			forget(x);
+		if (x->kind == RECORD_TRIAL && x->ncandidates)
+			x->ncandidates = without(m, &x->candidates, x->ncandidates, r->trial);
+	}
+}
+
+static void store_unpick(struct sim *m, const struct record *r)
+{
+	for (uint32_t i = 0; i < m->nrecords; i++)
+		if (m->records[i].kind == RECORD_PICK && m->records[i].phase == r->phase &&
+		    m->records[i].outer == r->outer && m->records[i].child_phase == r->child_phase &&
+		    !m->records[i].for_trial)
+			forget(&m->records[i]);
+}
+
+static void store_parents(struct sim *m, const struct record *r)
+{
+	struct record *t = stored_trial(m, r->trial);
+
+	t->parents = copy_list(m, r->parents, r->nparents);
+	t->nparents = r->nparents;
+	t->candidates = copy_list(m, r->candidates, r->ncandidates);
+	t->ncandidates = r->ncandidates;
+	t->best_n = r->best_n;
+}
+
+/* What changes rows changes them here too: a replay sees what a store would hold. */
 static void keep_record(struct sim *m, const struct record *r)
 {
 	struct record *x;
@@ -311,13 +383,19 @@ static void keep_record(struct sim *m, const struct record *r)
 		                        cap * sizeof *m->records);
 		m->cap_records = cap;
 	}
+	if (r->kind == RECORD_GONE)
+		store_gone(m, r);
+	else if (r->kind == RECORD_UNPICK)
+		store_unpick(m, r);
+	else if (r->kind == RECORD_PARENTS)
+		store_parents(m, r);
 	x = &m->records[m->nrecords++];
 	*x = *r;
+	x->parents = copy_list(m, r->parents, r->nparents);
+	x->candidates = copy_list(m, r->candidates, r->ncandidates);
 	if (r->kind == RECORD_TRIAL) {
 		uint32_t n = m->study->phases[r->phase].space.nparams;
 
-		x->parents = arena_grow(m->arena, r->parents, r->nparents * sizeof *r->parents,
-		                        r->nparents * sizeof *r->parents);
 		x->values = arena_grow(m->arena, r->values, n * sizeof *r->values, n * sizeof *r->values);
 	}
 }
@@ -345,6 +423,19 @@ static void act(struct sim *m, const struct action *a)
 	}
 }
 
+/* Facts that make sense together only: a commit holds all of them or none. */
+static bool belong_together(const struct actions *out)
+{
+	for (uint32_t i = 0; i < out->count; i++) {
+		enum record_kind k = out->items[i].record.kind;
+
+		if (out->items[i].kind == ACTION_RECORD &&
+		    (k == RECORD_UNPICK || k == RECORD_PARENTS || k == RECORD_ARCHIVE || k == RECORD_GONE))
+			return true;
+	}
+	return false;
+}
+
 /* One turn of rank 0: step, commit, send. A crash may come before the commit, at any record of it, or before
  * anything is sent. */
 static void turn(struct sim *m, const struct event *e, bool stale)
@@ -361,6 +452,8 @@ static void turn(struct sim *m, const struct event *e, bool stale)
 	sched_step(m->sched, e, &out);
 	if (crash)
 		cut = (uint32_t)rng_below(&m->rng, out.count + 1);
+	if (crash && belong_together(&out))
+		cut = chance(m, 500) ? 0 : out.count;
 	for (uint32_t i = 0; i < out.count && i < cut; i++) {
 		const struct action *a = &out.items[i];
 
@@ -408,6 +501,162 @@ static void disturb(struct sim *m)
 		e.lease = 1000000 + (uint32_t)rng_below(&m->rng, 9);
 	}
 	turn(m, &e, true);
+}
+
+/* ---- users ------------------------------------------------------------------------------------------- */
+/* Up to `max` units, ascending. */
+static uint32_t any_units(struct sim *m, uint32_t *units, uint32_t max)
+{
+	uint32_t n = 0, count = sched_unit_count(m->sched), step = 1 + count / max;
+
+	for (uint32_t u = (uint32_t)rng_below(&m->rng, step + 1); u <= count && n < max;
+	     u += 1 + (uint32_t)rng_below(&m->rng, 2 * step)) {
+		struct unit_view v = {0};
+
+		if (u)
+			sched_unit(m->sched, u, &v);
+		if (v.trial)
+			units[n++] = u;
+	}
+	return n;
+}
+
+static bool is_picked_from(const struct study *s, uint32_t phase)
+{
+	for (uint32_t p = 0; p < s->nphases; p++)
+		for (uint32_t k = 0; k < s->phases[p].nafter; k++)
+			if (s->phases[p].after[k].phase == phase && s->phases[p].after[k].pick == PICK_BEST)
+				return true;
+	return false;
+}
+
+/* A unit that is done and may have won somewhere; 0: none. */
+static uint32_t any_winner(struct sim *m)
+{
+	uint32_t count = sched_unit_count(m->sched), first = (uint32_t)rng_below(&m->rng, count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t u = 1 + (first + i) % count;
+		struct unit_view v;
+
+		sched_unit(m->sched, u, &v);
+		if (v.trial && v.fact.state == UNIT_DONE && is_picked_from(m->study, v.phase))
+			return u;
+	}
+	return 0;
+}
+
+static void user_asks(struct sim *m)
+{
+	uint32_t units[5] = {0};
+	struct sched_request r = {.kind = (enum request_kind)rng_below(&m->rng, 6), .units = units};
+	struct sched_effect before, after;
+	struct event e = {.kind = EVENT_REQUEST, .now_ms = m->now_ms, .request = &r, .effect = &after};
+
+	if (!sched_unit_count(m->sched))
+		return;
+	r.n = any_units(m, units, 1 + (uint32_t)rng_below(&m->rng, 5));
+	if (!r.n)
+		return;
+	r.priority = (int32_t)rng_below(&m->rng, 5) - 2;
+	if (chance(m, 300) && any_winner(m)) { /* so that some pick is void and made anew */
+		units[0] = any_winner(m);
+		r.kind = REQUEST_RESET;
+		r.n = 1;
+	}
+	sched_preview(m->sched, &r, &before);
+	turn(m, &e, false);
+	if (memcmp(&before, &after, sizeof before) != 0)
+		wrong(m, "a request does something else than its preview says");
+}
+
+/* Some of the trials that may be parents in a phase, ascending. */
+static uint32_t any_parents(struct sim *m, const struct study_phase *ph, bool one_phase, uint32_t *out,
+                            uint32_t max)
+{
+	uint32_t n = 0, only = ph->nafter ? ph->after[0].phase : 0;
+
+	for (uint32_t t = 1; t <= sched_trial_count(m->sched) && n < max; t++) {
+		struct trial_view v;
+		bool may = false;
+
+		if (!sched_trial_exists(m->sched, t))
+			continue;
+		sched_trial(m->sched, t, &v);
+		for (uint32_t k = 0; k < ph->nafter; k++)
+			may = may || (ph->after[k].phase == v.phase && (!one_phase || v.phase == only));
+		if (may && chance(m, 300))
+			out[n++] = t;
+	}
+	return n;
+}
+
+static void user_schedules(struct sim *m)
+{
+	uint32_t parents[40], phase = m->study->nphases - 1 - (uint32_t)rng_below(&m->rng, 2);
+	const struct study_phase *ph = &m->study->phases[phase];
+	struct value own = {.kind = VALUE_INT, .u.i = (int64_t)rng_below(&m->rng, 3)};
+	struct sched_job j = {.phase = phase, .values = &own, .parents = parents};
+	enum job_answer before, after = JOB_KNOWN;
+	struct event e = {.kind = EVENT_JOB, .now_ms = m->now_ms, .job = &j, .answer = &after};
+	uint64_t id[4];
+
+	if (!ph->scheduled)
+		return;
+	j.best_n = ph->nafter && chance(m, 300) ? 1 + (uint32_t)rng_below(&m->rng, 2) : 0;
+	j.nparents = any_parents(m, ph, j.best_n > 0, parents, 40);
+	if (j.best_n && (!j.nparents || !m->study->phases[ph->after[0].phase].metric))
+		return;
+	j.command = (uint32_t)rng_below(&m->rng, 2);
+	j.force = chance(m, 300);
+	id[0] = phase;
+	id[1] = j.command;
+	id[2] = (uint64_t)own.u.i;
+	id[3] = j.best_n;
+	j.key = key_hash((struct key128){1, 1}, id, sizeof id);
+	before = sched_preview_job(m->sched, &j);
+	turn(m, &e, false);
+	if (before != after)
+		wrong(m, "a job becomes something else than its preview says");
+}
+
+/* The study has grown, so a new scheduler goes on for the old one, in the midst of it all. */
+static void renew(struct sim *m)
+{
+	struct fault f = {0};
+	struct event tick = {.kind = EVENT_TICK, .now_ms = m->now_ms};
+	struct sched *x = sim_replay(m->arena, m->study, m->records, m->nrecords, m->config->prefetch, &f);
+
+	if (!x) {
+		wrong(m, arena_printf(m->arena, "the records are refused: %s", f.text));
+		return;
+	}
+	sched_adopt(x, m->sched);
+	m->sched = x;
+	for (uint32_t i = 0; i < m->nqueue;) /* whoever asked is not there any more */
+		if (m->queue[i].kind == ANSWER_WANT)
+			m->queue[i] = m->queue[--m->nqueue];
+		else
+			i++;
+	turn(m, &tick, false);
+}
+
+static void user(struct sim *m)
+{
+	struct event tick = {.kind = EVENT_TICK, .now_ms = m->now_ms};
+
+	m->requests--;
+	do
+		turn(m, &tick, false);
+	while (!m->crashed && !m->wrong && !m->finished && sched_next_tick_ms(m->sched) <= m->now_ms);
+	if (!m->crashed && !m->wrong && !m->finished && chance(m, 200))
+		renew(m);
+	if (m->crashed || m->wrong || m->finished)
+		return;
+	if (chance(m, 400))
+		user_schedules(m);
+	else
+		user_asks(m);
 }
 
 /* What a dead worker might still have said. */
@@ -514,13 +763,14 @@ struct sched *sim_replay(struct arena *a, const struct study *s, const struct re
 {
 	const struct sched_options o = {.prefetch_per_slot = prefetch};
 	const enum record_kind order[] = {RECORD_TRIAL, RECORD_PICK, RECORD_UNIT};
+	const struct record *r;
 	struct sched *x = sched_new(a, s, &o);
 
 	for (int k = 0; k < 3; k++)
 		for (uint32_t i = 0; i < n; i++)
-			if (records[i].kind == order[k] && sched_apply(x, &records[i], f))
+			if ((r = &records[i])->kind == order[k] && sched_apply(x, r, f))
 				return NULL;
-	return x;
+	return sched_applied(x, f) ? NULL : x;
 }
 
 static void check_replay(struct sim *m)
@@ -531,8 +781,15 @@ static void check_replay(struct sim *m)
 
 	if (!x)
 		wrong(m, arena_printf(m->arena, "the records are refused: %s", f.text));
-	else if (strcmp(sched_dump(x, &a), sched_dump(m->sched, &a)) != 0)
+	else if (strcmp(sched_dump(x, &a), sched_dump(m->sched, &a)) != 0) {
 		wrong(m, "replaying the records gives another state");
+		FILE *f1 = fopen("/tmp/d1", "w");
+		fputs(sched_dump(x, &a), f1);
+		fclose(f1);
+		f1 = fopen("/tmp/d2", "w");
+		fputs(sched_dump(m->sched, &a), f1);
+		fclose(f1);
+	}
 	arena_finish(&a);
 }
 
@@ -584,6 +841,8 @@ static void run_launch(struct sim *m)
 		deliver(m, &x);
 		if (m->chaos && !m->crashed && chance(m, 100))
 			disturb(m);
+		if (m->requests && !m->crashed && !m->finished && chance(m, 150))
+			user(m);
 		if (!m->crashed && chance(m, 10))
 			check_replay(m);
 		if (may_stop && !m->crashed && chance(m, 5)) {
@@ -615,6 +874,7 @@ const char *sim_run(struct arena *a, const struct sim_config *c, struct sim_outc
 	m->study = c->study;
 	m->arena = a;
 	rng_seed(&m->rng, c->seed);
+	m->requests = c->users;
 	do {
 		launch(m);
 		run_launch(m);

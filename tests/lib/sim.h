@@ -13,6 +13,7 @@ struct sim_config {
 	const struct study *study;
 	uint64_t seed;
 	bool chaos;       /* deaths, crashes, stops, stale messages, failures that come and go */
+	uint32_t users;   /* so many requests and jobs come at random times */
 	uint32_t workers; /* 0: random */
 	uint32_t prefetch;
 };

@@ -153,6 +153,11 @@ sql() {
     sqlite3 -batch -cmd '.timeout 5000' "$1" "$2"
 }
 
+# trials DB [OPTION]...: the rows of `results`, as an array
+trials() {
+    "$rs" results "$@" --json | jq -c 'if type == "object" then .trials else . end'
+}
+
 # start COMMAND...: in the background; $pid is its process. `start mpi 3 run x.yaml` works too: then $pid is the
 # shell that waits for mpirun, and kill_tree reaches everything below.
 start() {

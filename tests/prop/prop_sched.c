@@ -57,6 +57,31 @@ static void invariants_hold_in_trouble(void **state)
 	each_seed(400, one_troubled_run);
 }
 
+/* ---- users change the study while it runs
+ * ---------------------------------------------------------------------------- */
+static void one_run_with_users(uint64_t seed)
+{
+	struct arena a = {0};
+	struct rng r;
+	struct sim_config c = {.seed = seed, .chaos = seed % 2 == 0, .users = 2 + (uint32_t)(seed % 19)};
+	struct sim_outcome out;
+	const char *wrong;
+
+	rng_seed(&r, seed);
+	c.study = gen_any_with_jobs(&a, &r);
+	c.prefetch = (uint32_t)(seed % 3);
+	wrong = sim_run(&a, &c, &out);
+	if (wrong)
+		fail_msg("SEED=%" PRIu64 ": %s", seed, wrong);
+	arena_finish(&a);
+}
+
+static void invariants_hold_with_users(void **state)
+{
+	(void)state;
+	each_seed(600, one_run_with_users);
+}
+
 /* ---- all invariants, in peace; the same trials whatever the cluster
  * ------------------------------------------ */
 static int by_key(const void *x, const void *y)
@@ -230,6 +255,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(invariants_hold_in_trouble),
+	    cmocka_unit_test(invariants_hold_with_users),
 	    cmocka_unit_test(the_cluster_does_not_change_the_trials),
 	    cmocka_unit_test(more_trials_keep_the_first_ones),
 	};

@@ -142,12 +142,14 @@ static inline void put_small_trials(struct fixture *x, struct store *s)
 	static const uint32_t one[] = {1}, two[] = {2};
 	const struct store_trial trials[] = {
 	    {1, "pretrain", -1, 0, 0xffffffffffffffff, 2, NULL, 0, "\0a", 2,
-	     "{\"lr\":0.1,\"act\":\"it's é\"}", "{\"lr\":0.1,\"act\":\"it's é\"}", 1, 2, 0},
-	    {2, "finetune", -1, 0, 3, 4, one, 1, "b", 1, "{\"l2\":3}", "{\"lr\":0.1,\"l2\":3}", 3, 2, 0},
-	    {3, "finetune", -1, 1, 5, 6, one, 1, "", 0, "{\"l2\":4}", "{\"lr\":0.1,\"l2\":4}", 5, 2, 0},
-	    {4, "retrain", -1, 0, 7, 8, two, 1, NULL, 0, NULL, NULL, 7, 1, -1},
+	     "{\"lr\":0.1,\"act\":\"it's é\"}", "{\"lr\":0.1,\"act\":\"it's é\"}", 1, 2, 0, NULL, 0, 0, 0},
+	    {2, "finetune", -1, 0, 3, 4, one, 1, "b", 1, "{\"l2\":3}", "{\"lr\":0.1,\"l2\":3}", 3, 2, 0, NULL,
+	     0, 0, 0},
+	    {3, "finetune", -1, 1, 5, 6, one, 1, "", 0, "{\"l2\":4}", "{\"lr\":0.1,\"l2\":4}", 5, 2, 0, NULL,
+	     0, 0, 0},
+	    {4, "retrain", -1, 0, 7, 8, two, 1, NULL, 0, NULL, NULL, 7, 1, -1, NULL, 0, 0, 0},
 	};
-	static const struct store_pick pick = {"finetune", "retrain", -1, 2, 0, 0, 0.25, true};
+	static const struct store_pick pick = {"finetune", "retrain", -1, 2, 0, 0, 0.25, true, 0};
 
 	for (size_t i = 0; i < 3; i++)
 		fine(x, store_put_trial(s, &trials[i], &x->f));

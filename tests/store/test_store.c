@@ -61,11 +61,11 @@ static const char *load_all(struct fixture *x, struct store *s)
 static void put_small_units(struct fixture *x, struct store *s)
 {
 	static const struct store_unit units[] = {
-	    {1, "done", "", 0, 2, 1, 0, 0, 0.1, 7},
-	    {2, "failed", "exit", 0, 3, 3, 4, 5, NAN, NAN},
-	    {3, "done", NULL, 0, 1, 0, 0, 0, INFINITY, INFINITY},
-	    {4, "blocked", "", 2, 0, 0, 0, 0, -INFINITY, 2.5},
-	    {5, "waiting", "", 0, 1, 0, 1, 0, NAN, NAN},
+	    {1, "done", "", 0, 2, 1, 0, 0, 0.1, 7, 0, 0, 0},
+	    {2, "failed", "exit", 0, 3, 3, 4, 5, NAN, NAN, 0, 0, 0},
+	    {3, "done", NULL, 0, 1, 0, 0, 0, INFINITY, INFINITY, 0, 0, 0},
+	    {4, "blocked", "", 2, 0, 0, 0, 0, -INFINITY, 2.5, 0, 0, 0},
+	    {5, "waiting", "", 0, 1, 0, 1, 0, NAN, NAN, 0, 0, 0},
 	};
 
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
@@ -110,9 +110,9 @@ static void test_parents(void **state)
 {
 	static const uint32_t one[] = {1}, both[] = {2, 1};
 	const struct store_trial trials[] = {
-	    {1, "pretrain", 0, 0, 1, 1, NULL, 0, NULL, 0, "{\"a\":1}", "{}", 1, 1, -1},
-	    {2, "finetune", 0, 0, 1, 2, one, 1, NULL, 0, "{\"b\":2}", "{}", 2, 1, -1},
-	    {3, "retrain", 0, 0, 1, 3, both, 2, NULL, 0, "{\"c\":3}", "{}", 3, 1, -1},
+	    {1, "pretrain", 0, 0, 1, 1, NULL, 0, NULL, 0, "{\"a\":1}", "{}", 1, 1, -1, NULL, 0, 0, 0},
+	    {2, "finetune", 0, 0, 1, 2, one, 1, NULL, 0, "{\"b\":2}", "{}", 2, 1, -1, NULL, 0, 0, 0},
+	    {3, "retrain", 0, 0, 1, 3, both, 2, NULL, 0, "{\"c\":3}", "{}", 3, 1, -1, NULL, 0, 0, 0},
 	};
 	struct fixture *x = *state;
 	struct store *s = fixture_open(x, STORE_WRITE);
@@ -199,7 +199,7 @@ static void put_small_run(struct fixture *x, struct store *s)
 	fine(x, store_drop_attempt(s, 2, 1, &x->f));
 	fine(x, store_touch_run(s, run, 5000, &x->f));
 	fine(x, store_end_run(s, run, 6000, "time limit", &x->f));
-	fine(x, store_put_audit(s, 2500, "me", "reset unit=1", 4, &x->f));
+	fine(x, store_put_audit(s, 2500, "me", "reset unit=1", 4, "r1", &x->f));
 	fine(x, store_put_output(s, 1, 1, run, 2, 1, 0, 100, 0, &x->f));
 	fine(x, store_put_output(s, 1, 1, run, 2, 2, (uint64_t)1 << 40, 5, 6, &x->f));
 	fine(x, store_put_trial_value(s, 1, "done", 0.5, 0.125, 2, &x->f));
@@ -316,9 +316,9 @@ static void test_job_of_a_run(void **state)
 static void test_picks_for(void **state)
 {
 	static const uint32_t parents[] = {2};
-	const struct store_trial again = {5,    "retrain", -1,   1,    9, 10, parents, 1,
-	                                  NULL, 0,         "{}", "{}", 8, 1,  -1};
-	static const struct store_pick later = {"pretrain", "finetune", -1, 4, 1, 2, NAN, false};
+	const struct store_trial again = {5,    "retrain", -1, 1, 9,  10,   parents, 1, NULL, 0,
+	                                  "{}", "{}",      8,  1, -1, NULL, 0,       0, 0};
+	static const struct store_pick later = {"pretrain", "finetune", -1, 4, 1, 2, NAN, false, 0};
 	struct fixture *x = *state;
 	struct store *s = small_store(x);
 
@@ -334,8 +334,8 @@ static void test_coarse_and_fine_edges(void **state)
 {
 	static const uint32_t one[] = {1};
 	const struct store_trial trials[] = {
-	    {1, "pretrain", -1, 0, 1, 1, NULL, 0, NULL, 0, "{}", "{}", 1, 1, -1},
-	    {2, "finetune", -1, 0, 1, 2, one, 1, NULL, 0, "{}", "{}", 2, 3, 0},
+	    {1, "pretrain", -1, 0, 1, 1, NULL, 0, NULL, 0, "{}", "{}", 1, 1, -1, NULL, 0, 0, 0},
+	    {2, "finetune", -1, 0, 1, 2, one, 1, NULL, 0, "{}", "{}", 2, 3, 0, NULL, 0, 0, 0},
 	};
 	struct fixture *x = *state;
 	struct store *s = fixture_open(x, STORE_WRITE);
@@ -495,7 +495,8 @@ static void test_forget(void **state)
 	/* Trial 2 has a finished unit; trial 3 had an attempt. */
 	fine(x, store_forget_unbegun(s, "finetune", &n, &x->f));
 	assert_int_equal(n, 0);
-	fine(x, store_put_unit(s, &(struct store_unit){5, "waiting", "", 0, 0, 0, 0, 0, NAN, NAN}, &x->f));
+	fine(x, store_put_unit(s, &(struct store_unit){5, "waiting", "", 0, 0, 0, 0, 0, NAN, NAN, 0, 0, 0},
+	                       &x->f));
 	fine(x, store_forget_unbegun(s, "finetune", &n, &x->f));
 	assert_int_equal(n, 1);
 	fine(x, store_forget_unbegun(s, "retrain", &n, &x->f));
@@ -598,7 +599,7 @@ static void test_broken_stays_broken(void **state)
 	        "cannot record a unit: CHECK constraint failed");
 	first = x->f;
 	assert_false(store_in_transaction(s));
-	refused(x, store_put_audit(s, 1, "a", "b", 1, &x->f), FAULT_IO, first.text);
+	refused(x, store_put_audit(s, 1, "a", "b", 1, NULL, &x->f), FAULT_IO, first.text);
 	refused(x, store_commit(s, &x->f), FAULT_IO, first.text);
 	refused(x, store_begin(s, &x->f), FAULT_IO, first.text);
 	refused(x, store_load(s, &loader, &x->f), FAULT_IO, first.text);

@@ -208,17 +208,26 @@ static void test_second_writer(void **state)
 	struct store_open_options o = fixture_options(x, STORE_WRITE);
 	struct store *s = fixture_open(x, STORE_WRITE);
 	char who[64];
+	bool busy = false;
 
 	snprintf(who, sizeof who, "study.db is in use by a run on node1, pid %ld, since 20", (long)getpid());
 	o.host = "node2";
+	o.busy = &busy;
 	refused(x, try_write(x, &o), FAULT_IO, who);
+	assert_true(busy);
+	o.busy = NULL;
 	o.wait_ms = 60;
 	refused(x, try_write(x, &o), FAULT_IO, who);
 	/* The refused one has not touched the holder's row. */
 	assert_string_equal(ask(x, s, "SELECT host FROM owner"), "node1");
-	fine(x, store_put_audit(s, 1, "me", "still here", 0, &x->f));
+	fine(x, store_put_audit(s, 1, "me", "still here", 0, NULL, &x->f));
 	store_close(s);
+	busy = false;
+	o.busy = &busy;
 	fine(x, try_write(x, &o));
+	o.lock_path = "/nonexistent/lock";
+	refused(x, try_write(x, &o), FAULT_IO, "cannot open the lock file");
+	assert_false(busy); /* that is no other writer */
 }
 
 /* The lock dies with its holder, however that dies; one who waits then gets it. */
@@ -307,15 +316,18 @@ static void test_owner_row(void **state)
 	for (size_t i = 0; i < sizeof owner_rows / sizeof owner_rows[0]; i++) {
 		struct store_open_options o = fixture_options(x, STORE_WRITE);
 		int64_t seen = o.now_ms + 100000;
+		bool busy = false;
 
 		hold_and_die(x, seen);
 		o.host = owner_rows[i].host;
 		o.network = owner_rows[i].network;
 		o.now_ms = seen + owner_rows[i].later_ms;
+		o.busy = &busy;
 		if (owner_rows[i].refused)
 			refused(x, try_write(x, &o), FAULT_IO, "is in use by a run on node1, pid ");
 		else
 			fine(x, try_write(x, &o));
+		assert_int_equal(busy, owner_rows[i].refused);
 	}
 }
 

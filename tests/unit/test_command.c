@@ -53,8 +53,8 @@ static void fill(struct unit *u, const struct study *s)
 	u->b[3] = (struct value){VALUE_INT, {.i = 7}};
 	u->by_phase[0] = u->a;
 	u->by_phase[1] = u->b;
-	u->parents[0] = (struct command_parent){u->dirs, 1, 0.125, 6.5};
-	u->parents[1] = (struct command_parent){NULL, 0, NAN, NAN};
+	u->parents[0] = (struct command_parent){u->dirs, 1, 1, 4, 0.125, 6.5};
+	u->parents[1] = (struct command_parent){NULL, 0, 0, 0, NAN, NAN};
 	u->x = (struct command_context){.study = s,
 	                                .phase = &p[1],
 	                                .scope = {u->by_phase, 2},
@@ -91,7 +91,7 @@ static void test_rendering(void **state)
 	    {"prog {fold}/{folds} {outer_fold}/{outer_folds}", "prog 2/3 -1/0"},
 	    {"prog {dir}/x {b.dir} {a.dir}/y", "prog /o/me/x /o/me /o/0/y"},
 	    {"prog {a.dirs}", "prog /o/0"},
-	    {"prog {a.value} {a.best_step}", "prog 0.125 7"},
+	    {"prog {a.value} {a.best_step} {a.trial}", "prog 0.125 7 4"},
 	    {"prog {{lr}} }}{{", "prog '{lr}' '}{'"},
 	    {"prog '{lr} b' \"c \\\" d\" e\\ f", "prog '1.5 b' 'c \" d' 'e f'"},
 	    {"[prog, 'a b', \"{lr}\", '']", "prog 'a b' 1.5 ''"},
@@ -166,7 +166,7 @@ static void test_size_limits(void **state)
 	memset(dir, 'd', sizeof dir - 1);
 	fill(&u, s);
 	dirs[0] = dir;
-	u.parents[0] = (struct command_parent){dirs, 1, 0, 0};
+	u.parents[0] = (struct command_parent){dirs, 1, 1, 0, 0, 0};
 	assert_int_equal(command_render(&arena, &s->phases[1].command, &u.x, &argv, &f), -1);
 	assert_non_null(strstr(f.text, "an argument of more than"));
 	dir[100000] = 0;

@@ -11,6 +11,7 @@
 struct item {
 	uint64_t other;
 	uint32_t pos;
+	int32_t priority;
 };
 
 struct fixture {
@@ -25,7 +26,8 @@ static void fixture_init(struct fixture *x, uint32_t n)
 	slab_init(&x->slab, &x->arena, sizeof(struct item));
 	for (uint32_t i = 0; i < n; i++)
 		slab_add(&x->slab);
-	queue_init(&x->queue, &x->arena, &x->slab, offsetof(struct item, pos));
+	queue_init(&x->queue, &x->arena, &x->slab, offsetof(struct item, pos),
+	           offsetof(struct item, priority));
 }
 
 static void lowest_number_comes_first(void **state)
@@ -43,6 +45,26 @@ static void lowest_number_comes_first(void **state)
 		queue_remove(&x.queue, out[i]);
 	}
 	assert_int_equal(queue_top(&x.queue), 0);
+	arena_finish(&x.arena);
+}
+
+static void higher_priority_comes_before_lower_numbers(void **state)
+{
+	const int32_t priority[] = {0, -1, 2, 0, 2};
+	const uint32_t out[] = {3, 5, 1, 4, 2};
+	struct fixture x;
+
+	(void)state;
+	fixture_init(&x, 5);
+	for (uint32_t i = 0; i < 5; i++) {
+		((struct item *)slab_at(&x.slab, i))->priority = priority[i];
+		queue_push(&x.queue, i + 1);
+	}
+	assert_true(queue_valid(&x.queue));
+	for (size_t i = 0; i < 5; i++) {
+		assert_int_equal(queue_top(&x.queue), out[i]);
+		queue_remove(&x.queue, out[i]);
+	}
 	arena_finish(&x.arena);
 }
 
@@ -81,6 +103,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(lowest_number_comes_first),
+	    cmocka_unit_test(higher_priority_comes_before_lower_numbers),
 	    cmocka_unit_test(any_item_can_be_removed),
 	};
 

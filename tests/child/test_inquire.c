@@ -1,5 +1,5 @@
 /* Programs that answer, fail, hang, flood, are not there. */
-#include "ask.h"
+#include "inquire.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -16,13 +16,13 @@
 
 enum { ENOUGH_MS = 60000, SHORT_MS = 100 };
 
-static struct ask_answer a;
+static struct inquiry a;
 
 static int ask(const char *script, int64_t limit_ms, struct fault *f)
 {
 	const char *argv[] = {"sh", "-c", script, "sh", "a 'b'", NULL};
 
-	return ask_program(argv, limit_ms, &a, f);
+	return inquire_program(argv, limit_ms, &a, f);
 }
 
 static void test_answers(void **state)
@@ -59,8 +59,8 @@ static void test_a_flood_is_cut(void **state)
 	assert_int_equal(ask("yes ok | head -n 100000; yes no | head -n 100000 >&2; exit 4", ENOUGH_MS, &f),
 	                 0);
 	assert_int_equal(a.status, 4);
-	assert_int_equal(strlen(a.out), ASK_OUT);
-	assert_int_equal(strlen(a.err), ASK_ERR);
+	assert_int_equal(strlen(a.out), INQUIRE_OUT);
+	assert_int_equal(strlen(a.err), INQUIRE_ERR);
 }
 
 static void test_not_there(void **state)
@@ -69,11 +69,11 @@ static void test_not_there(void **state)
 	struct fault f;
 
 	(void)state;
-	assert_int_equal(ask_program(argv, ENOUGH_MS, &a, &f), -1);
+	assert_int_equal(inquire_program(argv, ENOUGH_MS, &a, &f), -1);
 	assert_string_equal(f.text, "there is no no-such-program-here here");
 	assert_string_equal(a.out, "");
 	argv[0] = "/";
-	assert_int_equal(ask_program(argv, ENOUGH_MS, &a, &f), -1);
+	assert_int_equal(inquire_program(argv, ENOUGH_MS, &a, &f), -1);
 	assert_non_null(strstr(f.text, "/ cannot be started: "));
 }
 

@@ -1,4 +1,4 @@
-#include "ask.h"
+#include "inquire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -156,11 +156,11 @@ static void end_all(struct asked *q)
 		;
 }
 
-int ask_program(const char *const *argv, int64_t limit_ms, struct ask_answer *a, struct fault *f)
+int inquire_program(const char *const *argv, int64_t limit_ms, struct inquiry *a, struct fault *f)
 {
 	struct asked q = {.fd = {-1, -1},
 	                  .text = {a->out, a->err},
-	                  .cap = {ASK_OUT, ASK_ERR},
+	                  .cap = {INQUIRE_OUT, INQUIRE_ERR},
 	                  .until_ms = now_ms() + limit_ms};
 	int error, status = 0;
 	bool answered = false;
