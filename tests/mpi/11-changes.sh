@@ -189,6 +189,8 @@ study late "u1, u2, u3"
 sed -i 's/unit.sh/stubborn.sh/; s/grace: 20s/grace: 100s/' late.yaml
 begin late
 began u1
+# A crash before the run has heard of the beginning makes it none, and its number is given again.
+ok "the run knows" wait_sql 20 late.db "select count(*) from attempts where started is not null" 1
 like "a reset that has to wait" "$("$rs" reset late.db all)" "^reset: [12] units?; [12] running ones? (is|are) stopped first"
 kill_run late
 wait_exit 30 "$pid"
