@@ -38,6 +38,7 @@ enum host_fs { HOST_FS_LOCAL, HOST_FS_NETWORK, HOST_FS_UNKNOWN };
 enum host_fs host_file_system(const char *path, const char **name); /* by statfs of path or its folder */
 
 int host_read_file(const char *path, size_t max_bytes, struct bytes *out, struct fault *f);
+int host_write_all(int fd, const void *p, size_t n); /* -1: errno tells why */
 /* Written beside and renamed. */
 int host_write_file(const char *path, const void *p, size_t n, struct fault *f);
 /* The same, readable by the owner only. */

@@ -17,6 +17,8 @@ struct key128 {
 uint64_t rng_mix(uint64_t x); /* SplitMix64 finaliser */
 uint64_t rng_hash(uint64_t seed, const void *p, size_t n);
 struct key128 key_hash(struct key128 seed, const void *p, size_t n);
+struct key128 key_hash_text(struct key128 seed, const char *s);
+struct key128 key_hash_number(struct key128 seed, uint64_t v); /* the same on all byte orders */
 static inline int key_equal(struct key128 a, struct key128 b)
 {
 	return a.hi == b.hi && a.lo == b.lo;

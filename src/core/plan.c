@@ -65,27 +65,13 @@ void plan_know_key(struct plan *p, uint32_t trial)
 }
 
 /* ---- identity --------------------------------------------------------------------------------- */
-static struct key128 hash_text(struct key128 k, const char *s)
-{
-	return key_hash(k, s, strlen(s));
-}
-
-static struct key128 hash_number(struct key128 k, uint64_t v)
-{
-	unsigned char b[8];
-
-	for (int i = 0; i < 8; i++)
-		b[i] = (unsigned char)(v >> (8 * i));
-	return key_hash(k, b, sizeof b);
-}
-
 static struct key128 instance_key(const struct plan *p, uint32_t instance)
 {
 	const struct plan_instance *in = &p->instances[instance];
 	struct key128 k = {0, 0};
 
-	k = hash_text(k, p->study->phases[in->phase].name);
-	return hash_number(k, (uint64_t)(int64_t)in->outer);
+	k = key_hash_text(k, p->study->phases[in->phase].name);
+	return key_hash_number(k, (uint64_t)(int64_t)in->outer);
 }
 
 struct key128 plan_combo_key(const struct plan *p, uint32_t instance, const uint32_t *parents, uint32_t n)
@@ -95,7 +81,7 @@ struct key128 plan_combo_key(const struct plan *p, uint32_t instance, const uint
 	for (uint32_t i = 0; i < n; i++) {
 		struct key128 up = plan_trial(p, parents[i])->key;
 
-		k = hash_number(hash_number(k, up.hi), up.lo);
+		k = key_hash_number(key_hash_number(k, up.hi), up.lo);
 	}
 	return k;
 }
@@ -105,7 +91,7 @@ struct key128 plan_group_key(const struct plan *p, uint32_t group)
 	const struct plan_group *g = plan_group(p, group);
 
 	if (p->instances[g->instance].total_group == group)
-		return hash_text(instance_key(p, g->instance), "total");
+		return key_hash_text(instance_key(p, g->instance), "total");
 	return plan_combo(p, g->first_combo)->key;
 }
 
@@ -116,13 +102,14 @@ struct key128 plan_trial_key(const struct plan *p, uint32_t combo, uint32_t k, c
 	const struct plan_combo *c = plan_combo(p, combo);
 	uint32_t instance = plan_group(p, c->group)->instance;
 	const struct study_phase *ph = &p->study->phases[p->instances[instance].phase];
-	struct key128 key = hash_text(c->key, "trial");
+	struct key128 key = key_hash_text(c->key, "trial");
 	char buf[TEXT_NUMBER];
 
 	if (ph->search != SEARCH_GRID || ph->space.nparams == 0)
-		return hash_number(key, k);
+		return key_hash_number(key, k);
 	for (uint32_t i = 0; i < ph->space.nparams; i++)
-		key = hash_text(hash_number(key, values[i].kind == VALUE_NONE), value_text(&values[i], buf));
+		key = key_hash_text(key_hash_number(key, values[i].kind == VALUE_NONE),
+		                    value_text(&values[i], buf));
 	return key;
 }
 
@@ -131,7 +118,7 @@ uint64_t plan_seed(const struct plan *p, uint32_t unit)
 	struct key128 key = plan_trial(p, plan_unit(p, unit)->trial)->key;
 	uint64_t seed;
 
-	key = hash_number(key, (uint64_t)(int64_t)plan_fold(p, unit));
+	key = key_hash_number(key, (uint64_t)(int64_t)plan_fold(p, unit));
 	seed = rng_mix(key.hi ^ rng_mix(key.lo ^ rng_mix(p->study->seed))) & 0x7fffffff;
 	return seed ? seed : 1;
 }

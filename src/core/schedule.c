@@ -30,20 +30,6 @@ const char *schedule_value(struct arena *a, const struct sched *s, const struct 
 
 /* ---- groups ----------------------------------------------------------------------------------------- */
 
-static struct key128 hash_text(struct key128 k, const char *s)
-{
-	return key_hash(k, s, strlen(s));
-}
-
-static struct key128 hash_number(struct key128 k, uint64_t n)
-{
-	unsigned char b[8];
-
-	for (int i = 0; i < 8; i++)
-		b[i] = (unsigned char)(n >> (8 * i));
-	return key_hash(k, b, sizeof b);
-}
-
 /* Groups as they appear, found by their keys. */
 struct gather {
 	struct arena *a;
@@ -110,7 +96,7 @@ static void add_parent(struct gather *g, struct schedule_group *x, uint32_t tria
 /* In the order of the names, so that `a={{}} b={{}}` and `b={{}} a={{}}` make the same groups. */
 static struct key128 hash_pair(struct key128 sum, const char *name, const char *value)
 {
-	struct key128 k = hash_text(hash_text((struct key128){1, 2}, name), value);
+	struct key128 k = key_hash_text(key_hash_text((struct key128){1, 2}, name), value);
 
 	sum.hi ^= k.hi;
 	sum.lo ^= k.lo;
@@ -142,7 +128,7 @@ static int put_in_group(struct gather *g, uint32_t trial, struct fault *f)
 	}
 	if (g->alone) {
 		sched_trial(g->sched, trial, &t);
-		key = hash_number(hash_number(key, t.key.hi), t.key.lo);
+		key = key_hash_number(key_hash_number(key, t.key.hi), t.key.lo);
 		label = arena_printf(g->a, "%s%strial=%u", label, *label ? " " : "", trial);
 	}
 	add_parent(g, group_of(g, key, *label ? label : "all"), trial);
@@ -301,12 +287,13 @@ static uint32_t put_texts(struct arena *a, const struct expand_args *x, uint64_t
 static struct key128 identity(struct arena *a, const struct schedule *x, const char *command,
                               const struct schedule_group *g, uint32_t repeat, const char *const *texts)
 {
-	struct key128 k = hash_text(hash_text((struct key128){7, 11}, x->phase), command);
+	struct key128 k = key_hash_text(key_hash_text((struct key128){7, 11}, x->phase), command);
 
 	for (uint32_t i = 0; i < x->nnames; i++)
-		k = hash_text(hash_text(k, x->names[x->sorted[i]]), expand_canonical(a, texts[x->sorted[i]]));
-	k = hash_number(hash_number(k, g->key.hi), g->key.lo);
-	return hash_number(hash_number(k, x->call->best), repeat);
+		k = key_hash_text(key_hash_text(k, x->names[x->sorted[i]]),
+		                  expand_canonical(a, texts[x->sorted[i]]));
+	k = key_hash_number(key_hash_number(k, g->key.hi), g->key.lo);
+	return key_hash_number(key_hash_number(k, x->call->best), repeat);
 }
 
 void schedule_job(struct arena *a, const struct schedule *x, const struct study_phase *phase,

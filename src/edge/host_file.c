@@ -94,14 +94,16 @@ int host_read_file(const char *path, size_t max_bytes, struct bytes *out, struct
 	return 0;
 }
 
-static int write_all(int fd, const char *p, size_t n)
+int host_write_all(int fd, const void *p, size_t n)
 {
+	const char *at = p;
+
 	while (n) {
-		ssize_t done = write(fd, p, n);
+		ssize_t done = write(fd, at, n);
 
 		if (done < 0 && errno != EINTR)
 			return -1;
-		p += done > 0 ? done : 0;
+		at += done > 0 ? done : 0;
 		n -= done > 0 ? (size_t)done : 0;
 	}
 	return 0;
@@ -118,7 +120,7 @@ static int write_mode(const char *path, const void *p, size_t n, mode_t mode, st
 	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return fault_set(f, FAULT_IO, "%s: %s", beside, strerror(errno));
-	error = write_all(fd, p, n) < 0 ? errno : 0;
+	error = host_write_all(fd, p, n) < 0 ? errno : 0;
 	if (close(fd) < 0 && !error)
 		error = errno; /* where NFS tells of a full disk */
 	if (!error && rename(beside, path) < 0)

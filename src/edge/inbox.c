@@ -1,6 +1,8 @@
 /* inbox: see inbox.h. All is done relative to the open folder, and no link is ever followed. */
 #include "inbox.h"
 
+#include "host.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -111,19 +113,6 @@ static void refresh_folder(int dir)
 		(void)!fchown(dir, st.st_uid, (gid_t)-1);
 }
 
-static int write_all(int fd, const char *p, size_t n)
-{
-	while (n) {
-		ssize_t done = write(fd, p, n);
-
-		if (done < 0 && errno != EINTR)
-			return -1;
-		p += done > 0 ? done : 0;
-		n -= done > 0 ? (size_t)done : 0;
-	}
-	return 0;
-}
-
 /* 0, or an errno. Readable by all who may enter the folder: root asks in runs of others. */
 static int put_file(int dir, const char *id, const char *suffix, const void *p, size_t n)
 {
@@ -136,7 +125,7 @@ static int put_file(int dir, const char *id, const char *suffix, const void *p, 
 	fd = openat(dir, beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return errno;
-	error = fchmod(fd, 0644) < 0 || write_all(fd, p, n) < 0 ? errno : 0;
+	error = fchmod(fd, 0644) < 0 || host_write_all(fd, p, n) < 0 ? errno : 0;
 	if (close(fd) < 0 && !error)
 		error = errno; /* where NFS tells of a full disk */
 	if (!error && renameat(dir, beside, dir, name) < 0)
