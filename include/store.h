@@ -31,6 +31,9 @@ struct store_open_options {
 };
 int store_open(const char *path, const struct store_open_options *o, struct store **out, struct fault *f);
 void store_close(struct store *s); /* commits nothing; NULL allowed */
+/* A new database that nothing came of: closes and removes it before anybody else can begin with it, and its
+ * lock file (NULL: leaves that). */
+void store_discard(struct store *s, const char *lock_path);
 
 /* Everything between begin and commit becomes true at once. put_* and commit fail with FAULT_IO; after a
  * failure the store only answers with the same fault (nothing later may look committed). */

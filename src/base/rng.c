@@ -41,18 +41,18 @@ struct key128 key_hash(struct key128 seed, const void *p, size_t n)
 	                       rng_hash(seed.lo ^ 0x13198a2e03707344u, p, n)};
 }
 
-struct key128 key_hash_text(struct key128 k, const char *s)
+struct key128 key_hash_text(struct key128 seed, const char *s)
 {
-	return key_hash(k, s, strlen(s));
+	return key_hash(seed, s, strlen(s));
 }
 
-struct key128 key_hash_number(struct key128 k, uint64_t v)
+struct key128 key_hash_number(struct key128 seed, uint64_t v)
 {
 	unsigned char b[8];
 
 	for (int i = 0; i < 8; i++)
 		b[i] = (unsigned char)(v >> (8 * i));
-	return key_hash(k, b, sizeof b);
+	return key_hash(seed, b, sizeof b);
 }
 
 void rng_seed(struct rng *r, uint64_t seed)

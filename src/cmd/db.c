@@ -235,22 +235,23 @@ int cmd_db_find_or_create(struct cmd_db *d, const char *word, struct fault *f)
 		return fault_set(f, FAULT_IO, "%s: there is no such folder to begin a database in", word);
 	d->path = arena_strdup(&d->arena, word);
 	d->out_dir = out_dir_of(&d->arena, d->path);
-	d->create = true;
 	d->begun = !is_file(word);
 	return 0;
 }
 
+static const char *lock_path(struct cmd_db *d)
+{
+	return arena_printf(&d->arena, "%s/lock", d->out_dir);
+}
+
 void cmd_db_unmake(struct cmd_db *d)
 {
-	struct fault f;
-
 	if (!d->begun)
 		return;
-	store_close(d->store);
+	store_discard(d->store, d->begun_out ? lock_path(d) : NULL);
 	d->store = NULL;
-	unlink(d->path);
 	if (d->begun_out)
-		host_remove_tree(d->out_dir, &f);
+		rmdir(d->out_dir); /* stays if somebody began in it meanwhile */
 }
 
 /* Opening to write makes a database of an empty file, and tables in it: not for a slip of the keyboard. */
@@ -266,13 +267,18 @@ int cmd_db_open_writer(struct cmd_db *d, bool *busy, struct fault *f)
 	*busy = false;
 	if (!d->create && !sqlite_file(d->path))
 		return fault_set(f, FAULT_IO, "%s: it is no database", d->path);
-	d->begun_out = d->begun && access(d->out_dir, F_OK) != 0;
-	if (host_make_dirs(d->out_dir, f))
-		return -1;
-	o.lock_path = arena_printf(&d->arena, "%s/lock", d->out_dir);
-	if (store_open(d->path, &o, &d->store, f))
-		return -1;
+	o.lock_path = lock_path(d);
+	do {
+		d->begun_out = d->begun && access(d->out_dir, F_OK) != 0;
+		if (host_make_dirs(d->out_dir, f))
+			return -1;
+		if (store_open(d->path, &o, &d->store, f) == 0)
+			break;
+		if (!d->create || access(d->out_dir, F_OK) == 0)
+			return -1;
+	} while (true); /* whoever made the folder had no use for it, and took it away under us */
 	if (ledger_read_study(&d->arena, d->store, d->path, &d->study, f) == 0) {
+		d->begun = d->begun && !d->study; /* or somebody else began it, before we had the lock */
 		if (d->study || new_study(d, f) == 0)
 			return 0;
 	}

@@ -319,10 +319,8 @@ int store_open(const char *path, const struct store_open_options *o, struct stor
 	return 0;
 }
 
-void store_close(struct store *s)
+static void close_database(struct store *s)
 {
-	if (!s)
-		return;
 	if (s->db && !sqlite3_get_autocommit(s->db))
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	if (s->db && s->mode == STORE_WRITE && !s->broken.code)
@@ -330,10 +328,31 @@ void store_close(struct store *s)
 	for (int i = 0; i < STORE_STATEMENT_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
+}
+
+static void store_free(struct store *s)
+{
 	store_lock_drop(&s->lock);
 	for (size_t i = 0; i < s->nphases; i++)
 		free(s->phases[i].name);
 	free(s->phases);
 	free(s->path);
 	free(s);
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	close_database(s);
+	store_free(s);
+}
+
+void store_discard(struct store *s, const char *lock_path)
+{
+	close_database(s);
+	unlink(s->path);
+	if (lock_path)
+		unlink(lock_path);
+	store_free(s);
 }

@@ -38,4 +38,15 @@ same "done ones" phase=a lr=0.1 nh=5 name=x
 for name in race race race race; do add phase=a lr=7 nh=7 name=$name >/dev/null 2>&1 & done
 wait
 is "four at the same time make one" "$(sql twice.db "select count(*) from trials where json_extract(params, '$.lr')=7")" 1
+# Whoever comes second finds the database there, and leaves it there.
+begin() { "$rs" schedule first.db "$@" --command 'true {args}' phase=a 'lr={{1,2}}' >/dev/null 2>>begin.err & }
+kept=0
+for _ in {1..25}; do
+    rm -rf first.db* first.out
+    begin && begin --dry-run && begin && begin
+    wait
+    kept=$((kept + $(sql first.db "select count(*) from trials")))
+done
+is "begun by several at the same time, it is there" "$kept" 50
+is "and none complains" "$(cat begin.err)" ""
 done_testing
