@@ -162,6 +162,7 @@ const char *cmd_signal_name(struct arena *a, int64_t signal);
 /* Members of a JSON object. */
 void cmd_put_string(struct bytes *b, const char *key, const char *s);
 void cmd_put_int(struct bytes *b, const char *key, int64_t v);
+void cmd_put_int_or_null(struct bytes *b, const char *key, int64_t v, bool known);
 void cmd_put_real(struct bytes *b, const char *key, double v); /* null when not known */
 void cmd_put_flag(struct bytes *b, const char *key, bool v);
 

@@ -296,14 +296,6 @@ static const char *picked_text(struct cmd_db *d, const struct lineage_row *r)
 	return text;
 }
 
-static void put_number_or_null(struct bytes *b, const char *key, int64_t n)
-{
-	if (n)
-		cmd_put_int(b, key, n);
-	else
-		cmd_put_string(b, key, NULL);
-}
-
 static void put_picks_json(const struct lineage_row *r, struct bytes *b)
 {
 	text_put(b, "[");
@@ -311,14 +303,11 @@ static void put_picks_json(const struct lineage_row *r, struct bytes *b)
 		const struct lineage_pick *k = &r->picks[i];
 
 		text_put(b, i ? ", {" : "{");
-		report_key(b, "for_phase");
-		report_put_string(b, k->for_phase->name);
-		put_number_or_null(b, "for_trial", k->for_trial);
-		report_key(b, "rank");
-		report_put_int(b, k->rank);
-		put_number_or_null(b, "of", k->of);
-		report_key(b, "value");
-		report_put_number(b, k->value);
+		cmd_put_string(b, "for_phase", k->for_phase->name);
+		cmd_put_int_or_null(b, "for_trial", k->for_trial, k->for_trial != 0);
+		cmd_put_int(b, "rank", k->rank);
+		cmd_put_int_or_null(b, "of", k->of, k->of != 0);
+		cmd_put_real(b, "value", k->value);
 		report_key(b, "per");
 		text_put(b, k->per_json ? k->per_json : "null");
 		text_put(b, "}");

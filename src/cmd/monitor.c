@@ -27,21 +27,6 @@ static void put_line(struct monitor *m, struct arena *a, const struct monitor_it
 	bytes_finish(&line);
 }
 
-static void put_int_or_null(struct bytes *b, const char *key, int64_t v, bool there)
-{
-	report_key(b, key);
-	if (there)
-		report_put_int(b, v);
-	else
-		text_put(b, "null");
-}
-
-static void put_string(struct bytes *b, const char *key, const char *s)
-{
-	report_key(b, key);
-	report_put_string(b, s);
-}
-
 /* event NULL: one look, where all that is there is printed */
 static void put_json(struct monitor *m, struct arena *a, const struct monitor_item *i, const char *event,
                      struct bytes *b)
@@ -50,25 +35,22 @@ static void put_json(struct monitor *m, struct arena *a, const struct monitor_it
 
 	text_put(&o, "{");
 	if (event) {
-		put_string(&o, "event", event);
-		report_key(&o, "at");
-		report_put_number(&o, (double)host_epoch_ms() / 1000);
+		cmd_put_string(&o, "event", event);
+		cmd_put_real(&o, "at", (double)host_epoch_ms() / 1000);
 	}
-	put_string(&o, "kind", suspicion_text(i->kind));
-	put_string(&o, "about", i->unit ? "unit" : i->rank >= 0 ? "rank" : "run");
-	put_int_or_null(&o, "run", i->run, true);
-	put_int_or_null(&o, "rank", i->rank, i->rank >= 0);
-	put_int_or_null(&o, "unit", i->unit, i->unit != 0);
-	put_int_or_null(&o, "attempt", i->attempt, i->unit != 0);
-	put_string(&o, "phase", i->phase);
-	put_string(&o, "host", i->host);
-	put_int_or_null(&o, "pid", i->pid, i->pid != 0);
-	report_key(&o, "seconds");
-	report_put_number(&o, i->ms ? (double)i->ms / 1000 : (double)NAN);
-	report_key(&o, "limit");
-	report_put_number(&o, i->limit_ms ? (double)i->limit_ms / 1000 : (double)NAN);
-	put_string(&o, "finding", monitor_finding(a, i));
-	put_string(&o, "advice", monitor_advice(a, i, m->db));
+	cmd_put_string(&o, "kind", suspicion_text(i->kind));
+	cmd_put_string(&o, "about", i->unit ? "unit" : i->rank >= 0 ? "rank" : "run");
+	cmd_put_int(&o, "run", i->run);
+	cmd_put_int_or_null(&o, "rank", i->rank, i->rank >= 0);
+	cmd_put_int_or_null(&o, "unit", i->unit, i->unit != 0);
+	cmd_put_int_or_null(&o, "attempt", i->attempt, i->unit != 0);
+	cmd_put_string(&o, "phase", i->phase);
+	cmd_put_string(&o, "host", i->host);
+	cmd_put_int_or_null(&o, "pid", i->pid, i->pid != 0);
+	cmd_put_real(&o, "seconds", i->ms ? (double)i->ms / 1000 : (double)NAN);
+	cmd_put_real(&o, "limit", i->limit_ms ? (double)i->limit_ms / 1000 : (double)NAN);
+	cmd_put_string(&o, "finding", monitor_finding(a, i));
+	cmd_put_string(&o, "advice", monitor_advice(a, i, m->db));
 	text_put(&o, "}");
 	bytes_put(b, o.data, o.len);
 	bytes_finish(&o);

@@ -92,6 +92,14 @@ void cmd_put_int(struct bytes *b, const char *key, int64_t v)
 	report_put_int(b, v);
 }
 
+void cmd_put_int_or_null(struct bytes *b, const char *key, int64_t v, bool known)
+{
+	if (known)
+		cmd_put_int(b, key, v);
+	else
+		cmd_put_string(b, key, NULL);
+}
+
 void cmd_put_real(struct bytes *b, const char *key, double v)
 {
 	report_key(b, key);

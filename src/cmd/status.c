@@ -333,14 +333,6 @@ static void put_count_json(const struct count *c, struct bytes *b)
 	cmd_put_real(b, "seconds_mean", c->seconds);
 }
 
-static void put_int_or_null(struct bytes *b, const char *key, int64_t v, bool known)
-{
-	if (known)
-		cmd_put_int(b, key, v);
-	else
-		cmd_put_string(b, key, NULL);
-}
-
 static int put_failures_json(struct status *s, struct bytes *b, struct fault *f)
 {
 	struct cmd_failure *list;
@@ -357,10 +349,10 @@ static int put_failures_json(struct status *s, struct bytes *b, struct fault *f)
 		cmd_put_string(b, "reason", list[i].reason);
 		cmd_put_int(b, "units", list[i].units);
 		cmd_put_int(b, "unit", list[i].unit);
-		put_int_or_null(b, "exit_code", list[i].exit_code, list[i].exit_code >= 0);
-		put_int_or_null(b, "signal", list[i].signal, list[i].signal > 0);
+		cmd_put_int_or_null(b, "exit_code", list[i].exit_code, list[i].exit_code >= 0);
+		cmd_put_int_or_null(b, "signal", list[i].signal, list[i].signal > 0);
 		cmd_put_string(b, "signal_name", cmd_signal_name(&s->db->arena, list[i].signal));
-		put_int_or_null(b, "cause", list[i].cause, list[i].causes > 0);
+		cmd_put_int_or_null(b, "cause", list[i].cause, list[i].causes > 0);
 		cmd_put_string(b, "words", list[i].words);
 		text_put(b, "}");
 	}
