@@ -152,6 +152,8 @@ int cmd_send(const char *db_word, bool create, const char *const *words, uint32_
 /* ---- output (out.c) ------------------------------------------------------------------------------ */
 struct report_style cmd_style(FILE *to);   /* of a terminal; no width and no colour elsewhere */
 void cmd_write(FILE *to, struct bytes *b); /* and clears b */
+/* What is in b, as a text in the arena; b is finished. */
+const char *cmd_keep_bytes(struct arena *a, struct bytes *b);
 /* Everything of a report as a table or as JSON. */
 void cmd_put_report(struct report *r, bool json, FILE *to);
 /* "2026-01-31 17:05:00" in local time, "-" for NaN. */

@@ -39,7 +39,6 @@ static void warn(struct check *c, const char *text)
 static const char *after_text(struct check *c, const struct study_phase *p)
 {
 	struct bytes b = {0};
-	const char *text;
 
 	for (uint32_t i = 0; i < p->nafter; i++) {
 		const struct after *x = &p->after[i];
@@ -55,9 +54,7 @@ static const char *after_text(struct check *c, const struct study_phase *p)
 			          c->study->phases[x->per_phase[k]].space.params[x->per[k]].name);
 		text_put(&b, x->as_one ? " as one" : "");
 	}
-	text = b.len ? arena_strndup(&c->arena, (const char *)b.data, b.len) : NULL;
-	bytes_finish(&b);
-	return text;
+	return p->nafter ? cmd_keep_bytes(&c->arena, &b) : NULL;
 }
 
 static const char *search_text(struct check *c, const struct study_phase *p)

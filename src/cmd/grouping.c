@@ -130,7 +130,6 @@ static const char *question(struct grouping *g, struct cmd_db *d, const struct s
 static const char *key_of(struct grouping *g, struct cmd_db *d, const struct store_rows *rows)
 {
 	struct bytes b = {0};
-	const char *key;
 
 	text_putf(&b, "%lld", (long long)store_int(rows, OUTER));
 	for (uint32_t i = 0; i < g->n; i++) {
@@ -138,9 +137,7 @@ static const char *key_of(struct grouping *g, struct cmd_db *d, const struct sto
 
 		text_putf(&b, " %s", v.json);
 	}
-	key = arena_strndup(&d->arena, (const char *)b.data, b.len);
-	bytes_finish(&b);
-	return key;
+	return cmd_keep_bytes(&d->arena, &b);
 }
 
 static void put_keys(struct grouping *g, struct cmd_db *d, const struct study_phase *p,
@@ -162,7 +159,7 @@ static void put_keys(struct grouping *g, struct cmd_db *d, const struct study_ph
 	}
 	text_put(&b, "}");
 	if (g->kind == RANKING_JSON)
-		report_json(r, g->json, arena_strndup(&d->arena, (const char *)b.data, b.len), NULL);
+		report_json(r, g->json, cmd_keep_bytes(&d->arena, &b), NULL);
 	bytes_finish(&b);
 }
 

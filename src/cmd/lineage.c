@@ -143,10 +143,8 @@ static int read_per(struct cmd_db *d, const struct lineage_row *r, const struct 
 		text_put(&json, v.json ? v.json : "null");
 	}
 	text_put(&json, "}");
-	k->per = arena_strndup(&d->arena, (const char *)text.data, text.len);
-	k->per_json = arena_strndup(&d->arena, (const char *)json.data, json.len);
-	bytes_finish(&text);
-	bytes_finish(&json);
+	k->per = cmd_keep_bytes(&d->arena, &text);
+	k->per_json = cmd_keep_bytes(&d->arena, &json);
 	return bad;
 }
 
@@ -274,7 +272,6 @@ static const char *ordinal(struct arena *a, int64_t n)
 static const char *picked_text(struct cmd_db *d, const struct lineage_row *r)
 {
 	struct bytes b = {0};
-	const char *text;
 	char value[TEXT_NUMBER];
 
 	for (uint32_t i = 0; i < r->npicks; i++) {
@@ -291,9 +288,7 @@ static const char *picked_text(struct cmd_db *d, const struct lineage_row *r)
 			text_putf(&b, " (with %s then)", value);
 		}
 	}
-	text = b.len ? arena_strndup(&d->arena, (const char *)b.data, b.len) : "";
-	bytes_finish(&b);
-	return text;
+	return cmd_keep_bytes(&d->arena, &b);
 }
 
 static void put_picks_json(const struct lineage_row *r, struct bytes *b)
@@ -360,14 +355,6 @@ static void make_columns(struct cmd_db *d, const struct lineage *l, struct repor
 	c->params = report_column(r, "params", "own parameters", REPORT_HIDE_EMPTY);
 }
 
-static const char *copied(struct cmd_db *d, struct bytes *b)
-{
-	const char *text = arena_strndup(&d->arena, b->len ? (const char *)b->data : "", b->len);
-
-	bytes_clear(b);
-	return text;
-}
-
 static int put_row(struct cmd_db *d, const struct lineage_row *row, struct report *r, const struct columns *c,
                    struct fault *f)
 {
@@ -391,16 +378,15 @@ static int put_row(struct cmd_db *d, const struct lineage_row *row, struct repor
 	report_int(r, c->done, row->folds_done);
 	report_int(r, c->folds, row->folds);
 	put_after(row, AFTER_SHOWN, " ", &b);
-	report_text(r, c->after, copied(d, &b));
+	report_text(r, c->after, cmd_keep_bytes(&d->arena, &b));
 	text_put(&b, "[");
 	put_after(row, UINT32_MAX, ", ", &b);
 	text_put(&b, "]");
-	report_json(r, c->after_json, copied(d, &b), NULL);
+	report_json(r, c->after_json, cmd_keep_bytes(&d->arena, &b), NULL);
 	report_text(r, c->picked, picked_text(d, row));
 	put_picks_json(row, &b);
-	report_json(r, c->picks, copied(d, &b), NULL);
+	report_json(r, c->picks, cmd_keep_bytes(&d->arena, &b), NULL);
 	report_json(r, c->params, params.json, params.text);
-	bytes_finish(&b);
 	return 0;
 }
 

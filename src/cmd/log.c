@@ -113,8 +113,7 @@ static void add_json(struct log *l, const struct segment *g, const struct bytes 
 	report_int(r, 0, g->attempt);
 	report_text(r, 1, g->stream == STDERR_STREAM ? "stderr" : "stdout");
 	report_int(r, 2, g->skipped);
-	report_json(r, 3, arena_strndup(&l->db.arena, (const char *)b.data, b.len), NULL);
-	bytes_finish(&b);
+	report_json(r, 3, cmd_keep_bytes(&l->db.arena, &b), NULL);
 }
 
 static int put_segment(struct log *l, const struct segment *g, struct fault *f)

@@ -32,6 +32,14 @@ void cmd_write(FILE *to, struct bytes *b)
 	bytes_clear(b);
 }
 
+const char *cmd_keep_bytes(struct arena *a, struct bytes *b)
+{
+	const char *text = b->len ? arena_strndup(a, (const char *)b->data, b->len) : "";
+
+	bytes_finish(b);
+	return text;
+}
+
 void cmd_put_report(struct report *r, bool json, FILE *to)
 {
 	struct report_style style = cmd_style(to);

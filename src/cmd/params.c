@@ -27,9 +27,8 @@ struct cmd_params cmd_value(struct cmd_db *d, const struct store_rows *rows, uin
 		return v;
 	}
 	report_put_string(&b, store_text(rows, column));
-	v.json = arena_strndup(&d->arena, (const char *)b.data, b.len);
+	v.json = cmd_keep_bytes(&d->arena, &b);
 	v.text = cmd_keep(d, rows, column);
-	bytes_finish(&b);
 	return v;
 }
 
@@ -47,10 +46,8 @@ static void join_values(struct cmd_db *d, const struct study_phase *p, const str
 		text_putf(&text, "%s%s=%s", text.len ? " " : "", p->space.params[i].name, values[i].text);
 	}
 	text_put(&json, "}");
-	out->json = arena_strndup(&d->arena, (const char *)json.data, json.len);
-	out->text = text.len ? arena_strndup(&d->arena, (const char *)text.data, text.len) : "";
-	bytes_finish(&json);
-	bytes_finish(&text);
+	out->json = cmd_keep_bytes(&d->arena, &json);
+	out->text = cmd_keep_bytes(&d->arena, &text);
 }
 
 int cmd_param(struct cmd_db *d, const struct study_phase *p, const char *name, int64_t trial,

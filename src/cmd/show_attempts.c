@@ -117,9 +117,8 @@ static const char *ending_text(struct show *s, const struct ending *e)
 	const char *text;
 
 	ending_put(&b, e);
-	text = b.len ? arena_strndup(&s->db.arena, (const char *)b.data, b.len) : NULL;
-	bytes_finish(&b);
-	return text;
+	text = cmd_keep_bytes(&s->db.arena, &b);
+	return *text ? text : NULL;
 }
 
 /* ---- attempts -------------------------------------------------------------------------------- */
@@ -183,8 +182,7 @@ static int add_attempt(struct show *s, struct attempts *t, const struct store_ro
 		                          : arena_printf(&s->db.arena, "%lld", (long long)e.signal));
 	report_text(&t->r, t->why, why);
 	text_put_json(&tail, e.tail ? e.tail : "", e.tail_bytes);
-	report_json(&t->r, t->tail, arena_strndup(&s->db.arena, (const char *)tail.data, tail.len), NULL);
-	bytes_finish(&tail);
+	report_json(&t->r, t->tail, cmd_keep_bytes(&s->db.arena, &tail), NULL);
 	put_lines(s, t, rows, why);
 	return 0;
 }
