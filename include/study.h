@@ -157,6 +157,9 @@ struct study_errors {
 	uint32_t dropped; /* beyond the cap of 100 */
 };
 
+/* The first of them (there is at least one) as the fault, with how many more there are. Returns -1. */
+int study_first_error(struct arena *a, const char *path, const struct study_errors *errors, struct fault *f);
+
 enum { STUDY_MAX_BYTES = 64 * 1024 * 1024 };
 
 /* Parse and check n bytes. 0 and *out, or -1 and at least one error. `path` is for messages only.

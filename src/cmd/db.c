@@ -106,15 +106,6 @@ static int find_only(struct cmd_db *d, struct fault *f)
 	                 n, d->path, second, n > 2 ? ", ..." : "");
 }
 
-static int first_error(struct cmd_db *d, const char *path, const struct study_errors *errors, struct fault *f)
-{
-	*f = errors->items[0];
-	if (errors->count > 1)
-		fault_set(f, FAULT_STUDY, "%.900s (and %u more: `ranksweep check %.60s`)",
-		          arena_strdup(&d->arena, f->text), errors->count - 1 + errors->dropped, path);
-	return -1;
-}
-
 static int path_of_study(struct cmd_db *d, const char *study_path, struct fault *f)
 {
 	struct study_errors errors = {0};
@@ -122,7 +113,7 @@ static int path_of_study(struct cmd_db *d, const char *study_path, struct fault 
 	int bad = host_read_file(study_path, STUDY_MAX_BYTES, &text, f);
 
 	if (!bad && study_parse(&d->arena, study_path, (const char *)text.data, text.len, &d->study, &errors))
-		bad = first_error(d, study_path, &errors, f);
+		bad = study_first_error(&d->arena, study_path, &errors, f);
 	bytes_finish(&text);
 	if (bad)
 		return -1;

@@ -402,6 +402,15 @@ int study_read(struct arena *a, const struct study_source *src, const struct stu
 	return read_study_of(a, src, src->text_bytes > 0, out, errors);
 }
 
+int study_first_error(struct arena *a, const char *path, const struct study_errors *errors, struct fault *f)
+{
+	*f = errors->items[0];
+	if (errors->count > 1)
+		fault_set(f, FAULT_STUDY, "%.900s (and %u more: `ranksweep check %.60s`)",
+		          arena_strdup(a, f->text), errors->count - 1 + errors->dropped, path);
+	return -1;
+}
+
 const struct study_phase *study_find_phase(const struct study *s, const char *name)
 {
 	for (uint32_t i = 0; i < s->nphases; i++)

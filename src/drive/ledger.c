@@ -28,11 +28,7 @@ int ledger_read_study(struct arena *a, struct store *s, const char *path, const 
 		return 0;
 	if (study_read(a, &src, study, &errors) == 0)
 		return 0;
-	*f = errors.items[0];
-	if (errors.count > 1)
-		fault_set(f, FAULT_STUDY, "%.900s (and %u more: `ranksweep check %.60s`)",
-		          arena_strdup(a, f->text), errors.count - 1 + errors.dropped, path);
-	return -1;
+	return study_first_error(a, path, &errors, f);
 }
 
 static const char *const goals[] = {"minimize", "maximize"};
