@@ -58,7 +58,6 @@ int ranking_add(struct cmd_db *d, struct ranking_table *t, const struct ranking_
 
 bool ranking_has_folds(const struct study *s, const struct study_phase *p);
 bool ranking_has_outer(const struct study *s, const struct study_phase *p);
-const char *ranking_aggregate_name(const struct study_phase *p);
 /* "2", "full" for the full search, "-" for a phase on all data */
 const char *ranking_outer_text(struct cmd_db *d, const struct study_phase *p, int64_t outer);
 /* "5", or "3/5" of a trial that is not complete */

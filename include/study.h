@@ -39,6 +39,12 @@ enum reason {
 #undef X
 	    REASON_COUNT
 };
+
+/* The words of study files; of a reason, that of REASONS. */
+const char *goal_text(enum goal g);
+const char *aggregate_text(enum aggregate x);
+const char *folds_text(enum phase_folds x);
+const char *search_text(enum search_kind k); /* "given": no word of study files */
 const char *reason_text(enum reason r);
 
 struct folds {

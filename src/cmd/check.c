@@ -23,11 +23,6 @@ struct check {
 	bool infeasible; /* a phase that depends on nothing has no feasible point */
 };
 
-static const char *const goal_names[] = {"minimize", "maximize"};
-static const char *const aggregate_names[] = {"mean", "median", "min", "max"};
-static const char *const folds_names[] = {"each", "outer", "none"};
-static const char *const search_names[] = {"grid", "random", "sobol", "given"};
-
 static void warn(struct check *c, const char *text)
 {
 	c->warnings = arena_grow(&c->arena, c->warnings, c->nwarnings * sizeof *c->warnings,
@@ -57,14 +52,14 @@ static const char *after_text(struct check *c, const struct study_phase *p)
 	return p->nafter ? cmd_keep_bytes(&c->arena, &b) : NULL;
 }
 
-static const char *search_text(struct check *c, const struct study_phase *p)
+static const char *search_of(struct check *c, const struct study_phase *p)
 {
 	if (p->space.nparams == 0)
 		return NULL;
-	return arena_printf(&c->arena, "%s%s", p->search_auto ? "auto -> " : "", search_names[p->search]);
+	return arena_printf(&c->arena, "%s%s", p->search_auto ? "auto -> " : "", search_text(p->search));
 }
 
-static const char *folds_text(struct check *c, const struct study_phase *p, const struct extent *x)
+static const char *folds_of(struct check *c, const struct study_phase *p, const struct extent *x)
 {
 	const struct folds *k = &c->study->folds;
 
@@ -301,11 +296,11 @@ static void fill_phases(struct check *c, struct report *r)
 		report_text(r, after, after_text(c, p));
 		if (p->metric)
 			report_text(r, metric,
-			            arena_printf(&c->arena, "%s %s", goal_names[p->goal], p->metric));
-		report_text(r, search, search_text(c, p));
+			            arena_printf(&c->arena, "%s %s", goal_text(p->goal), p->metric));
+		report_text(r, search, search_of(c, p));
 		report_text(r, each, count_text(&c->arena, x->trials_each, false));
 		report_text(r, all, count_text(&c->arena, x->trials, x->at_most));
-		report_text(r, folds, folds_text(c, p, x));
+		report_text(r, folds, folds_of(c, p, x));
 		report_text(r, units, count_text(&c->arena, x->units, x->at_most));
 	}
 	report_row(r);
@@ -368,12 +363,12 @@ static void put_phase_json(struct check *c, const struct study_phase *p, struct 
 	cmd_put_string(b, "phase", p->name);
 	cmd_put_string(b, "after", after_text(c, p));
 	cmd_put_string(b, "metric", p->metric);
-	cmd_put_string(b, "goal", p->metric ? goal_names[p->goal] : NULL);
-	cmd_put_string(b, "aggregate", p->metric ? aggregate_names[p->aggregate] : NULL);
-	cmd_put_string(b, "search", p->space.nparams ? search_names[p->search] : NULL);
+	cmd_put_string(b, "goal", p->metric ? goal_text(p->goal) : NULL);
+	cmd_put_string(b, "aggregate", p->metric ? aggregate_text(p->aggregate) : NULL);
+	cmd_put_string(b, "search", p->space.nparams ? search_text(p->search) : NULL);
 	cmd_put_flag(b, "auto", p->search_auto && p->space.nparams);
 	put_params_json(b, p);
-	cmd_put_string(b, "folds", folds_names[p->folds]);
+	cmd_put_string(b, "folds", folds_text(p->folds));
 	put_count(b, "searches", x->groups);
 	put_count(b, "trials_each", x->trials_each);
 	put_count(b, "trials", x->trials);

@@ -68,7 +68,7 @@ static const char *value_title(const struct study *s)
 	const char *title = NULL;
 
 	for (uint32_t i = 0; i < s->nphases; i++) {
-		const char *name = ranking_aggregate_name(&s->phases[i]);
+		const char *name = aggregate_text(s->phases[i].aggregate);
 
 		if (!s->phases[i].metric || !ranking_has_folds(s, &s->phases[i]))
 			continue;

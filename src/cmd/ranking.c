@@ -45,13 +45,6 @@ int ranking_select(struct cmd_db *d, const struct ranking_ask *q, struct store_r
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */
-const char *ranking_aggregate_name(const struct study_phase *p)
-{
-	static const char *const names[] = {"mean", "median", "min", "max"};
-
-	return names[p->aggregate];
-}
-
 const char *ranking_outer_text(struct cmd_db *d, const struct study_phase *p, int64_t outer)
 {
 	if (outer >= 0)

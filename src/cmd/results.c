@@ -8,8 +8,6 @@
 
 enum { DEFAULT_LIMIT = 10 };
 
-static const char *const folds_names[] = {"each", "outer", "none"};
-
 struct results {
 	const char *phase_name, *sort, *group;
 	int64_t limit; /* -1: the default */
@@ -43,9 +41,10 @@ static void put_title(const struct study *s, const struct study_phase *p, uint64
 {
 	text_putf(b, "%s: %llu trial%s", p->name, (unsigned long long)trials, trials == 1 ? "" : "s");
 	if (p->metric)
-		text_putf(b, ", %s %s", p->goal == GOAL_MAXIMIZE ? "maximize" : "minimize", p->metric);
+		text_putf(b, ", %s %s", goal_text(p->goal), p->metric);
 	if (p->metric && ranking_has_folds(s, p))
-		text_putf(b, " (%s over %u folds)", ranking_aggregate_name(p), study_units_per_trial(s, p));
+		text_putf(b, " (%s over %u folds)", aggregate_text(p->aggregate),
+		          study_units_per_trial(s, p));
 	text_put(b, "\n");
 }
 
@@ -149,9 +148,9 @@ static int put_phase_json(struct cmd_db *d, const struct study_phase *p, struct 
 	text_put(b, "{");
 	cmd_put_string(b, "phase", p->name);
 	cmd_put_string(b, "metric", p->metric);
-	cmd_put_string(b, "goal", !p->metric ? NULL : p->goal == GOAL_MAXIMIZE ? "maximize" : "minimize");
-	cmd_put_string(b, "aggregate", p->metric ? ranking_aggregate_name(p) : NULL);
-	cmd_put_string(b, "folds", folds_names[p->folds]);
+	cmd_put_string(b, "goal", p->metric ? goal_text(p->goal) : NULL);
+	cmd_put_string(b, "aggregate", p->metric ? aggregate_text(p->aggregate) : NULL);
+	cmd_put_string(b, "folds", folds_text(p->folds));
 	cmd_put_int(b, "units_per_trial", study_units_per_trial(d->study, p));
 	cmd_put_int(b, "trials", many);
 	cmd_put_int(b, "ranked", p->metric ? ranked : 0);

@@ -34,7 +34,7 @@ static void put_value(struct show *s, const struct store_rows *rows)
 		text_double(buf, store_real(rows, parts[i].column));
 		text_putf(&s->out, "%s%s", parts[i].title, buf);
 		if (parts[i].column == T_VALUE && store_int(rows, T_FOLDS) > 1)
-			text_putf(&s->out, " (%s)", ranking_aggregate_name(s->phase));
+			text_putf(&s->out, " (%s)", aggregate_text(s->phase->aggregate));
 	}
 	text_put(&s->out, "\n");
 }

@@ -252,7 +252,6 @@ static int fixed(const struct adding *x, const char *key, const char *has, const
 
 static int add_metric(struct adding *x, const struct draft_phase *t)
 {
-	static const char *const goals[] = {"minimize", "maximize"};
 	const struct study_jobs *add = x->add;
 	struct job_phase *to = x->to;
 
@@ -270,7 +269,7 @@ static int add_metric(struct adding *x, const struct draft_phase *t)
 	if (add->goal && !to->metric)
 		return refuse(x, "goal=%s: the metric of phase '%s' is none", add->goal, to->name);
 	if (add->goal && to->goal != t->p.goal)
-		return fixed(x, "goal", goals[to->goal], add->goal);
+		return fixed(x, "goal", goal_text(to->goal), add->goal);
 	return 0;
 }
 
@@ -383,7 +382,7 @@ static void put_phase(struct bytes *b, const struct job_phase *t)
 	if (t->metric) {
 		text_put(b, "    metric: ");
 		put_text(b, t->metric);
-		text_putf(b, "\n    goal: %s\n", t->goal == GOAL_MAXIMIZE ? "maximize" : "minimize");
+		text_putf(b, "\n    goal: %s\n", goal_text(t->goal));
 	}
 	if (t->folds)
 		text_putf(b, "    folds: %u\n", t->folds);

@@ -42,10 +42,28 @@ static void read_metric(struct draft *d, struct draft_phase *t, const struct yam
 	t->p.metric = s;
 }
 
+static const char *const goals[] = {"minimize", "maximize"};
+static const char *const aggregates[] = {"mean", "median", "min", "max"};
+static const char *const fold_kinds[] = {"each", "outer", "none"};
+
+const char *goal_text(enum goal g)
+{
+	return goals[g];
+}
+
+const char *aggregate_text(enum aggregate x)
+{
+	return aggregates[x];
+}
+
+const char *folds_text(enum phase_folds x)
+{
+	return fold_kinds[x];
+}
+
 static void read_goal(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
-	static const char *const words[] = {"minimize", "maximize"};
-	int i = draft_word(d, v, "goal", words, 2);
+	int i = draft_word(d, v, "goal", goals, 2);
 
 	t->has_goal = true;
 	t->p.goal = i == 1 ? GOAL_MAXIMIZE : GOAL_MINIMIZE;
@@ -53,8 +71,7 @@ static void read_goal(struct draft *d, struct draft_phase *t, const struct yaml_
 
 static void read_aggregate(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
-	static const char *const words[] = {"mean", "median", "min", "max"};
-	int i = draft_word(d, v, "aggregate", words, 4);
+	int i = draft_word(d, v, "aggregate", aggregates, 4);
 
 	t->p.aggregate = i < 0 ? AGGREGATE_MEAN : (enum aggregate)i;
 }
@@ -352,8 +369,7 @@ static void read_enqueue(struct draft *d, struct draft_phase *t, const struct ya
 
 static void read_folds(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
-	static const char *const words[] = {"each", "outer", "none"};
-	int i = draft_word(d, v, "folds", words, 3);
+	int i = draft_word(d, v, "folds", fold_kinds, 3);
 
 	t->folds = v;
 	t->p.folds = i < 0 ? FOLDS_EACH : (enum phase_folds)i;

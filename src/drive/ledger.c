@@ -31,11 +31,6 @@ int ledger_read_study(struct arena *a, struct store *s, const char *path, const 
 	return study_first_error(a, path, &errors, f);
 }
 
-static const char *const goals[] = {"minimize", "maximize"};
-static const char *const aggregates[] = {"mean", "median", "min", "max"};
-static const char *const fold_kinds[] = {"each", "outer", "none"};
-static const char *const searches[] = {"grid", "random", "sobol", "given"};
-
 int ledger_put_phases(struct store *s, const struct study *study, struct fault *f)
 {
 	for (uint32_t i = 0; i < study->nphases; i++) {
@@ -43,10 +38,10 @@ int ledger_put_phases(struct store *s, const struct study *study, struct fault *
 		struct store_phase row = {.phase = i,
 		                          .name = p->name,
 		                          .metric = p->metric,
-		                          .goal = goals[p->goal],
-		                          .aggregate = aggregates[p->aggregate],
-		                          .folds = fold_kinds[p->folds],
-		                          .search = searches[p->search],
+		                          .goal = goal_text(p->goal),
+		                          .aggregate = aggregate_text(p->aggregate),
+		                          .folds = folds_text(p->folds),
+		                          .search = search_text(p->search),
 		                          .command = p->command_text};
 
 		if (store_put_phase(s, &row, f))
