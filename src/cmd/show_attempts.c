@@ -11,8 +11,8 @@ enum { TAIL_LINES = 20 };
 static const char sql_attempts[] =
     "SELECT attempt, state, nullif(archived, 0), reason, exit_code, signal, NULL, run, host, rank, pid, "
     "started, finished,"
-    " round(finished - started, 3), user_seconds, system_seconds, max_rss_kb, command, tail FROM attempts"
-    " WHERE unit = CAST(?1 AS INTEGER) ORDER BY attempt";
+    " round(finished - started, 3), user_seconds, system_seconds, max_rss_kb, command, tail,"
+    " max(attempt) OVER () FROM attempts WHERE unit = CAST(?1 AS INTEGER) ORDER BY attempt";
 enum {
 	A_ATTEMPT,
 	A_STATE,
@@ -32,7 +32,8 @@ enum {
 	A_SYSTEM,
 	A_RSS,
 	A_COMMAND,
-	A_TAIL
+	A_TAIL,
+	A_LAST
 };
 
 /* Of a step that several attempts reported the latest counts, and of what has no step the latest attempt's.
@@ -85,9 +86,9 @@ static int read_reported(struct show *s, int64_t attempt, struct ending *e, stru
 	return got < 0 ? -1 : 0;
 }
 
-static int read_ending(struct show *s, const struct store_rows *rows, bool last, struct ending *e,
-                       struct fault *f)
+static int read_ending(struct show *s, const struct store_rows *rows, struct ending *e, struct fault *f)
 {
+	bool last = store_int(rows, A_ATTEMPT) == store_int(rows, A_LAST);
 	bool exited = store_type(rows, A_EXIT_CODE) != STORE_NULL;
 	int64_t code = exited ? store_int(rows, A_EXIT_CODE) : -1, signal = store_int(rows, A_SIGNAL);
 	size_t n;
@@ -163,14 +164,13 @@ static void put_lines(struct show *s, struct attempts *t, const struct store_row
 	text_put(&t->lines, "\n");
 }
 
-static int add_attempt(struct show *s, struct attempts *t, const struct store_rows *rows, bool last,
-                       struct fault *f)
+static int add_attempt(struct show *s, struct attempts *t, const struct store_rows *rows, struct fault *f)
 {
 	struct bytes tail = {0};
 	struct ending e;
 	const char *why;
 
-	if (read_ending(s, rows, last, &e, f))
+	if (read_ending(s, rows, &e, f))
 		return -1;
 	why = ending_text(s, &e);
 	report_row(&t->r);
@@ -187,24 +187,10 @@ static int add_attempt(struct show *s, struct attempts *t, const struct store_ro
 	return 0;
 }
 
-static int count_attempts(struct show *s, int64_t *n, struct fault *f)
-{
-	struct store_rows *rows;
-	int got = cmd_query(&s->db, &rows, f, "SELECT count(*) FROM attempts WHERE unit = %lld",
-	                    (long long)s->unit);
-
-	if (got <= 0)
-		return -1;
-	*n = store_int(rows, 0);
-	store_rows_close(rows);
-	return 0;
-}
-
 int show_put_attempts(struct show *s, struct fault *f)
 {
 	struct attempts t = {0};
 	struct store_rows *rows;
-	int64_t many;
 	int got;
 
 	report_init(&t.r, &s->db.arena);
@@ -215,10 +201,10 @@ int show_put_attempts(struct show *s, struct fault *f)
 	}
 	t.why = report_column(&t.r, "why", NULL, REPORT_JSON_ONLY);
 	t.tail = report_column(&t.r, "tail", NULL, REPORT_JSON_ONLY);
-	if (count_attempts(s, &many, f) || store_select(s->db.store, sql_attempts, s->binds, &rows, f))
+	if (store_select(s->db.store, sql_attempts, s->binds, &rows, f))
 		return -1;
 	while ((got = store_next(rows, f)) > 0)
-		if (add_attempt(s, &t, rows, t.r.nrows + 1 == (uint64_t)many, f)) {
+		if (add_attempt(s, &t, rows, f)) {
 			got = -1;
 			break;
 		}
