@@ -33,6 +33,6 @@ int outer_read(struct cmd_db *d, const struct study_phase *p, struct outer_estim
 void outer_put_table(struct cmd_db *d, const struct outer_estimate *e, uint32_t n,
                      const struct report_style *style, struct bytes *out);
 /* One object. */
-void outer_put_json(struct cmd_db *d, const struct outer_estimate *e, struct bytes *out);
+void outer_put_json(const struct outer_estimate *e, struct bytes *out);
 
 #endif

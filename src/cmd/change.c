@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { DEFAULT_WAIT_MS = 30000 };
+#define NO_PRIORITY INT64_MIN
 
 static const char selector_text[] =
     "SELECTOR is key=value over unit, phase, trial, fold, outer_fold, state, reason and parameter names; a\n"
@@ -69,8 +70,8 @@ struct options {
 };
 
 /* The words of the request: see request.h. */
-static uint32_t put_words(struct arena *a, enum request_kind kind, const struct options *o, bool priority,
-                          char *const *rest, int nrest, const char *const **out)
+static uint32_t put_words(struct arena *a, enum request_kind kind, const struct options *o, char *const *rest,
+                          int nrest, const char *const **out)
 {
 	const char **words = arena_array(a, (size_t)nrest + 6, sizeof *words);
 	uint32_t n = 0;
@@ -80,7 +81,7 @@ static uint32_t put_words(struct arena *a, enum request_kind kind, const struct 
 		words[n++] = "--dry-run";
 	if (o->json)
 		words[n++] = "--json";
-	if (priority)
+	if (o->priority != NO_PRIORITY)
 		words[n++] = arena_printf(a, "--priority=%" PRId64, o->priority);
 	words[n++] = "--";
 	for (int i = 0; i < nrest; i++)
@@ -96,7 +97,7 @@ static int send_words(const struct cmd_usage *u, enum request_kind kind, const s
 	struct arena a = {0};
 	const char *const *words;
 	struct request checked;
-	uint32_t n = put_words(&a, kind, o, o->priority != INT64_MIN, argv + named, argc - named, &words);
+	uint32_t n = put_words(&a, kind, o, argv + named, argc - named, &words);
 	int status = request_parse(words, n, &checked, f);
 
 	if (status)
@@ -111,7 +112,7 @@ static int send_words(const struct cmd_usage *u, enum request_kind kind, const s
 static int change(enum request_kind kind, int argc, char **argv)
 {
 	const struct change *c = &changes[kind];
-	struct options o = {.priority = INT64_MIN, .wait_ms = DEFAULT_WAIT_MS};
+	struct options o = {.priority = NO_PRIORITY, .wait_ms = DEFAULT_WAIT_MS};
 	const struct cmd_option priority = {"priority",  'p', CMD_INTEGER,
 	                                    &o.priority, "N", "higher comes first; units begin with 0"};
 	const struct cmd_option options[] = {

@@ -173,9 +173,8 @@ static void put_members(const struct outer_estimate *e, const struct outer_part 
 	text_put(out, "]");
 }
 
-void outer_put_json(struct cmd_db *d, const struct outer_estimate *e, struct bytes *out)
+void outer_put_json(const struct outer_estimate *e, struct bytes *out)
 {
-	(void)d;
 	text_put(out, "{");
 	put_members(e, &e->parts[0], out);
 	report_key(out, "inner");

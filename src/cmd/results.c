@@ -213,7 +213,7 @@ static int put_estimates(struct cmd_db *d, const struct results *o, struct bytes
 			continue;
 		text_put(b, any ? ",\n" : "\n");
 		any = true;
-		outer_put_json(d, &e, b);
+		outer_put_json(&e, b);
 	}
 	text_put(b, any ? "\n]" : "]");
 	return 0;
