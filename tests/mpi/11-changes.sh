@@ -195,10 +195,10 @@ like "a reset that has to wait" "$("$rs" reset late.db all)" "^reset: [12] units
 kill_run late
 wait_exit 30 "$pid"
 ok "nothing of it is left" wait_for 10 none_here stubborn.sh
-dump() { sqlite3 late.db .dump | grep -v "INSERT INTO owner"; } # who has it, for a moment
+dump() { sql late.db .dump | grep -v "INSERT INTO owner"; } # who has it, for a moment
 dump >before
 ok "a dry run after a crash" "$rs" hold late.db all --dry-run
-is "writes nothing down, not even the crash" "$(dump | cmp - before)" ""
+is "writes nothing down, not even the crash" "$(dump | cmp - before 2>&1)" ""
 touch go
 exits "the next run" 0 "${one_core[@]}" "$rs" run late.yaml --progress none
 is "carries it out" "$(grep -c "^u1 2 0" ran)" 1
