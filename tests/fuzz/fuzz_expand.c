@@ -1,20 +1,14 @@
 /* Bytes as the arguments of `schedule`: the first is the number of samples, then words, each ended by a NUL.
  * What is accepted has values for every combination; what is not is told in one line; memory stays in
  * proportion. */
+#include "fuzz.h"
+
 #include "expand.h"
 #include "rng.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void check_fault(const struct fault *f)
 {

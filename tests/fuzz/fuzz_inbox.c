@@ -1,17 +1,10 @@
 /* Bytes as a file of the inbox: a request, and an answer. What is let through must be in range, and must be
  * the same when it is written and read again. */
+#include "fuzz.h"
+
 #include "ask.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void check_request(struct arena *a, const struct ask *x)
 {

@@ -1,20 +1,13 @@
 /* Any bytes as a study file, a NUL, and any bytes as the text of scheduled phases (a database is not
  * trusted): no crash, no hang. What is accepted can be checked and rendered, and what is written from it is
  * read as the same. */
+#include "fuzz.h"
+
 #include "command.h"
 #include "study.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* Every other parameter of each phase has a value. */
 static const struct value **some_values(struct arena *a, const struct study *s)

@@ -1,19 +1,12 @@
 /* Bytes as the output of a training program. The first byte says in pieces of which size they arrive; lines
  * must not depend on it, and what is parsed must be in range. */
+#include "fuzz.h"
+
 #include "metric.h"
 #include "rng.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void check_line(const char *line, size_t n, bool prefix)
 {

@@ -1,16 +1,9 @@
 /* Bytes as a frame from the wire. What is let through must be in range, and must survive being sent again. */
+#include "fuzz.h"
+
 #include "msg.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void check_ranges(const struct msg *m)
 {

@@ -1,16 +1,10 @@
 /* Bytes as RANKSWEEP_PARAMS, read by the public header. What is read lies in as many bytes as were given, and
  * is whole names and values; an object that was cut anywhere is none; bent in one place it does no harm. */
+#include "fuzz.h"
+
 #include "ranksweep.h"
 
 #include <stdint.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(int holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* Memory of the very sizes that ranksweep_read_params_() has: a sanitizer sees one byte too many. */
 static int read_text(const char *text)

@@ -1,12 +1,11 @@
 /* Any bytes as a study file: no crash, no hang; what is accepted can be drawn from and rendered. */
+#include "fuzz.h"
+
 #include "command.h"
 #include "rng.h"
 #include "study.h"
 
 #include <math.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void use_phase(struct arena *a, const struct study *s, const struct study_phase *p, struct rng *r)
 {
@@ -23,8 +22,7 @@ static void use_phase(struct arena *a, const struct study *s, const struct study
 	for (int k = 0; k < 3; k++) {
 		for (uint32_t i = 0; i < p->space.nparams; i++)
 			u[i] = rng_unit(r);
-		if (space_draw(&p->space, &scope, u, own) && space_check(&p->space, &scope, own, NULL))
-			abort();
+		must(!space_draw(&p->space, &scope, u, own) || !space_check(&p->space, &scope, own, NULL));
 		if (space_size(&p->space) != SPACE_INFINITE)
 			space_grid_point(&p->space, &scope, k % space_size(&p->space), own);
 		if (!command_render(a, &p->command, &x, &argv, NULL))
@@ -44,11 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (!study_parse(&a, "fuzz", (const char *)data, n, &s, &e)) {
 		for (uint32_t i = 0; i < s->nphases; i++)
 			use_phase(&a, s, &s->phases[i], &r);
-		if (study_parse(&a, "fuzz", (const char *)data, n, &again, &e) ||
-		    study_compare(s, again, false, NULL, NULL))
-			abort();
-	} else if (e.count == 0) {
-		abort();
+		must(!study_parse(&a, "fuzz", (const char *)data, n, &again, &e));
+		must(!study_compare(s, again, false, NULL, NULL));
+	} else {
+		must(e.count > 0);
 	}
 	arena_finish(&a);
 	return 0;

@@ -1,13 +1,13 @@
 /* Runs a fuzz target over stored inputs without a fuzzing engine, so that the corpus is part of the ordinary
  * tests: replay FILE-OR-FOLDER ... */
+#include "fuzz.h"
+
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static _Noreturn void fail(const char *path)
 {
