@@ -212,12 +212,17 @@ static inline void failed(struct run *r, uint32_t unit, enum reason reason, int 
 	send(r, &e);
 }
 
-static inline enum unit_state state_of(struct run *r, uint32_t unit)
+static inline struct unit_fact fact(struct run *r, uint32_t unit)
 {
 	struct unit_view v;
 
 	sched_unit(r->sched, unit, &v);
-	return v.fact.state;
+	return v.fact;
+}
+
+static inline enum unit_state state_of(struct run *r, uint32_t unit)
+{
+	return fact(r, unit).state;
 }
 
 #define assert_state(r, unit, s) assert_string_equal(unit_state_text(state_of(r, unit)), s)

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "store.h"
+#include "store_private.h"
 #include "text.h"
 
 #include <errno.h>
@@ -121,6 +121,16 @@ static inline const char *ask(struct fixture *x, struct store *s, const char *sq
 	store_rows_close(r);
 	fine(x, row);
 	return buf;
+}
+
+static inline void expect_integrity(struct store *s)
+{
+	sqlite3_stmt *st;
+
+	assert_int_equal(sqlite3_prepare_v2(s->db, "PRAGMA integrity_check", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_string_equal((const char *)sqlite3_column_text(st, 0), "ok");
+	sqlite3_finalize(st);
 }
 
 /* ---- a small study: two phases, two folds; one pretrain shared by two fine-tunes, the first of which won

@@ -61,16 +61,6 @@ static void put_small(struct fixture *x)
 	store_close(s);
 }
 
-static void expect_integrity(struct store *s)
-{
-	sqlite3_stmt *st;
-
-	assert_int_equal(sqlite3_prepare_v2(s->db, "PRAGMA integrity_check", -1, &st, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	assert_string_equal((const char *)sqlite3_column_text(st, 0), "ok");
-	sqlite3_finalize(st);
-}
-
 /* ---- files that are not ours ---- */
 
 static void test_missing(void **state)

@@ -120,16 +120,6 @@ static uint32_t expect_whole(struct fixture *x, struct store *s)
 	return n;
 }
 
-static void expect_integrity(struct store *s)
-{
-	sqlite3_stmt *st;
-
-	assert_int_equal(sqlite3_prepare_v2(s->db, "PRAGMA integrity_check", -1, &st, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	assert_string_equal((const char *)sqlite3_column_text(st, 0), "ok");
-	sqlite3_finalize(st);
-}
-
 static void kills(struct fixture *x, bool network, int rounds)
 {
 	struct rng rng;

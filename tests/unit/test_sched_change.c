@@ -66,14 +66,6 @@ static void assert_effect(struct sched_effect e, uint32_t changed, uint32_t desc
 	assert_int_equal(e.picks, picks);
 }
 
-static struct unit_fact fact(struct run *r, uint32_t unit)
-{
-	struct unit_view v;
-
-	sched_unit(r->sched, unit, &v);
-	return v.fact;
-}
-
 /* Everything that runs succeeds, and what follows from it, until only unit 1 is left: the phase "long", which
  * keeps the run from ending. Values grow with the unit numbers. */
 static void all_done(struct run *r)
