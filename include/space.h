@@ -89,6 +89,12 @@ int64_t space_size(const struct space *s);
  * holds). */
 bool space_draw(const struct space *s, const struct scope *scope, const double *u, struct value *own);
 
+/* The opposite: which coordinates draw these values. Parameter k has the values own[k] for coordinates from
+ * lo[k] to hi[k]; both are the same where the domain is continuous, and NaN where the parameter is not active
+ * or has a value that its domain does not hold (any more). */
+void space_locate(const struct space *s, const struct scope *scope, const struct value *own, double *lo,
+                  double *hi);
+
 /* Grid point number `index` (0 <= index < space_size; last parameter fastest). False when infeasible, or when
  * the point only repeats another one because a parameter is inactive in it. */
 bool space_grid_point(const struct space *s, const struct scope *scope, int64_t index, struct value *own);

@@ -1,6 +1,7 @@
 #include "space.h"
 #include "domain.h"
 #include "expr.h"
+#include "normal.h"
 
 #include <math.h>
 #include <string.h>
@@ -50,37 +51,6 @@ static double clamp(double v, double lo, double hi)
 	return v < lo ? lo : v > hi ? hi : v;
 }
 
-/* Inverse of the normal distribution function: the rational approximation of P. J. Acklam (relative error
- * 1.15e-9), refined by one step of Halley's method to full precision. */
-static double normal_quantile(double p)
-{
-	static const double a[] = {-3.969683028665376e+01, 2.209460984245205e+02,  -2.759285104469687e+02,
-	                           1.383577518672690e+02,  -3.066479806614716e+01, 2.506628277459239e+00};
-	static const double b[] = {-5.447609879822406e+01, 1.615858368580409e+02, -1.556989798598866e+02,
-	                           6.680131188771972e+01, -1.328068155288572e+01};
-	static const double c[] = {-7.784894002430293e-03, -3.223964580411365e-01, -2.400758277161838e+00,
-	                           -2.549732539343734e+00, 4.374664141464968e+00,  2.938163982698783e+00};
-	static const double d[] = {7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00,
-	                           3.754408661907416e+00};
-	double q, r, x, e, u;
-
-	p = clamp(p, 0x1p-54, 1 - 0x1p-53);
-	if (p < 0.02425 || p > 1 - 0.02425) {
-		q = sqrt(-2 * log(p < 0.5 ? p : 1 - p));
-		x = (((((c[0] * q + c[1]) * q + c[2]) * q + c[3]) * q + c[4]) * q + c[5]) /
-		    ((((d[0] * q + d[1]) * q + d[2]) * q + d[3]) * q + 1);
-		x = p < 0.5 ? x : -x;
-	} else {
-		q = p - 0.5;
-		r = q * q;
-		x = (((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r + a[5]) * q /
-		    (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1);
-	}
-	e = 0.5 * erfc(-x / sqrt(2)) - p;
-	u = e * sqrt(2 * 3.14159265358979323846) * exp(x * x / 2);
-	return x - u / (1 + x * u / 2);
-}
-
 static struct value int_value(double v)
 {
 	return (struct value){.kind = VALUE_INT, .u.i = (int64_t)v};
@@ -127,7 +97,7 @@ static bool draw_one(const struct param *p, const struct scope *s, double u, str
 		*v = real_value(clamp(exp(log(b.lo) + u * (log(b.hi) - log(b.lo))), b.lo, b.hi));
 		break;
 	case DOMAIN_NORMAL:
-		*v = real_value(b.lo + b.hi * normal_quantile(u));
+		*v = real_value(b.lo + b.hi * normal_quantile(clamp(u, 0x1p-54, 1 - 0x1p-53)));
 		break;
 	default:
 		*v = real_value(clamp(b.lo + u * (b.hi - b.lo), b.lo, b.hi));
@@ -158,6 +128,84 @@ bool space_draw(const struct space *s, const struct scope *scope, const double *
 			return false;
 	}
 	return requirements_hold(s, scope);
+}
+
+/* ---- where values lie --------------------------------------------------------------------------- */
+
+struct part {
+	double lo, hi;
+};
+
+static struct part slot_of(double i, double n)
+{
+	return (struct part){i / n, (i + 1) / n};
+}
+
+static struct part point(double u)
+{
+	u = clamp(u, 0, 1);
+	return (struct part){u, u};
+}
+
+static struct part nowhere(void)
+{
+	return (struct part){(double)NAN, (double)NAN};
+}
+
+static struct part locate_choice(const struct param *p, const struct value *v)
+{
+	if (v->kind != VALUE_CHOICE)
+		return nowhere();
+	if (v->u.choice >= p->choices && v->u.choice < p->choices + p->nchoices)
+		return slot_of((double)(v->u.choice - p->choices), p->nchoices);
+	for (uint32_t i = 0; i < p->nchoices; i++)
+		if (!strcmp(v->u.choice->text, p->choices[i].text))
+			return slot_of(i, p->nchoices);
+	return nowhere();
+}
+
+static double between(double x, double lo, double hi)
+{
+	return lo < hi ? (x - lo) / (hi - lo) : 0.5;
+}
+
+static struct part locate_number(const struct param *p, const struct bounds *b, double x)
+{
+	double width;
+
+	if (p->kind == DOMAIN_NORMAL)
+		return point(0.5 * erfc(-(x - b->lo) / b->hi / sqrt(2)));
+	if (!(x >= b->lo && x <= b->hi))
+		return nowhere();
+	switch (p->kind) {
+	case DOMAIN_INT:
+		return slot_of(floor((x - b->lo) / (double)p->step), (double)int_count(p, b));
+	case DOMAIN_LOGINT:
+		width = log((b->hi + 0.5) / (b->lo - 0.5));
+		return (struct part){log((x - 0.5) / (b->lo - 0.5)) / width,
+		                     log((x + 0.5) / (b->lo - 0.5)) / width};
+	case DOMAIN_LOG:
+		return point(between(log(x), log(b->lo), log(b->hi)));
+	default:
+		return point(between(x, b->lo, b->hi));
+	}
+}
+
+void space_locate(const struct space *s, const struct scope *scope, const struct value *own, double *lo,
+                  double *hi)
+{
+	for (uint32_t k = 0; k < s->nparams; k++) {
+		const struct param *p = &s->params[k];
+		struct part at = nowhere();
+		struct bounds b;
+
+		if (has_choices(p))
+			at = locate_choice(p, &own[k]);
+		else if (own[k].kind != VALUE_NONE && p->kind != DOMAIN_ANY && get_bounds(p, scope, &b))
+			at = locate_number(p, &b, value_number(&own[k]));
+		lo[k] = at.lo;
+		hi[k] = at.hi;
+	}
 }
 
 /* ---- grid -------------------------------------------------------------------------------------- */

@@ -328,6 +328,61 @@ static int finish(void **state)
 	return 0;
 }
 
+/* The coordinates a value was drawn from are in its part, and all of that part draws it. */
+static void test_locates_what_it_draws(void **state)
+{
+	struct fixture x;
+	struct scope s;
+	struct rng r;
+	double u[MAX], lo[MAX], hi[MAX], again[MAX];
+	struct value first[MAX];
+
+	(void)state;
+	open(&x, "    params:\n      a: uniform(-2, 3)\n      b: log(1e-4, 1)\n      c: int(0, 10, 4)\n"
+	         "      d: logint(1, 1000)\n      e: [relu, tanh, gelu]\n      f: normal(10, 2)\n"
+	         "      g: int(1, d)\n      h: \"uniform(0, 1) if e == tanh\"\n");
+	s = scope_of(&x);
+	rng_seed(&r, 3);
+	for (int n = 0; n < 2000; n++) {
+		for (int i = 0; i < MAX; i++)
+			u[i] = rng_unit(&r);
+		assert_true(space_draw(x.space, &s, u, x.own));
+		memcpy(first, x.own, sizeof first);
+		space_locate(x.space, &s, x.own, lo, hi);
+		for (int i = 0; i < MAX; i++) {
+			assert_true(isnan(lo[i]) == (x.own[i].kind == VALUE_NONE));
+			again[i] = isnan(lo[i]) ? u[i] : 0.5 * (lo[i] + hi[i]);
+			if (!isnan(lo[i]) && (u[i] < lo[i] - 1e-9 || u[i] > hi[i] + 1e-9))
+				fail_msg("parameter %d: %.17g is not in [%.17g, %.17g]", i, u[i], lo[i],
+				         hi[i]);
+		}
+		assert_true(space_draw(x.space, &s, again, x.own));
+		for (int i = 0; i < MAX; i++) {
+			double a = value_number(&first[i]), b = value_number(&x.own[i]);
+
+			assert_int_equal(first[i].kind, x.own[i].kind);
+			assert_true((isnan(a) && isnan(b)) || fabs(a - b) <= 1e-9 * (1 + fabs(a)));
+		}
+	}
+}
+
+static void test_locates_nothing_outside(void **state)
+{
+	struct fixture x;
+	struct scope s;
+	double lo[MAX], hi[MAX];
+	struct choice old = {"elu", (double)NAN, false};
+
+	(void)state;
+	open(&x, "    params:\n      a: int(1, 5)\n      e: [relu, tanh]\n");
+	s = scope_of(&x);
+	x.own[0] = (struct value){.kind = VALUE_INT, .u.i = 6};
+	x.own[1] = (struct value){.kind = VALUE_CHOICE, .u.choice = &old};
+	space_locate(x.space, &s, x.own, lo, hi);
+	assert_true(isnan(lo[0]) && isnan(hi[0]));
+	assert_true(isnan(lo[1]) && isnan(hi[1]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +392,8 @@ int main(void)
 	    cmocka_unit_test(test_dependent_bounds_and_conditions),
 	    cmocka_unit_test(test_drawn_points_pass_the_check),
 	    cmocka_unit_test(test_check_refuses),
+	    cmocka_unit_test(test_locates_what_it_draws),
+	    cmocka_unit_test(test_locates_nothing_outside),
 	    cmocka_unit_test(test_grid_enumerates_exactly),
 	    cmocka_unit_test(test_grid_with_conditions),
 	    cmocka_unit_test(test_sizes),
