@@ -12,6 +12,7 @@ V       ?= 0
 Q       := $(if $(filter 0,$(V)),@)
 
 PKGS_CORE := libfyaml libpcre2-8
+PKGS_MATH := lapacke
 PKGS_EDGE := sqlite3 hwloc
 PKGS_TEST := cmocka
 PKGS_JOBS := openblas
@@ -31,7 +32,12 @@ EDGE_OBJS := $(call objs,$(call lib_srcs,edge))
 TOP_OBJS  := $(call objs,$(call lib_srcs,drive cmd))
 PROG      := $(BUILD)/ranksweep
 
-core_libs  = $(shell $(PKG) --libs $(PKGS_CORE)) -lm
+# The reference LAPACK, statically: the one of OpenBLAS would start its threads in every rank.
+math_dir   = /usr/lib/$(shell $(CC) -print-multiarch)
+math_libs  = $(if $(wildcard $(math_dir)/lapack/liblapack.a),-L$(math_dir)/lapack -L$(math_dir)/blas \
+    -Wl$(comma)-Bstatic -llapacke -llapack -lblas -Wl$(comma)-Bdynamic -lgfortran,-llapacke -llapack -lblas)
+comma     := ,
+core_libs  = $(shell $(PKG) --libs $(PKGS_CORE)) $(math_libs) -lm
 edge_libs  = $(shell $(PKG) --libs $(PKGS_EDGE))
 test_libs  = $(shell $(PKG) --libs $(PKGS_TEST))
 mpi_cflags = $(patsubst -I%,-isystem %,$(shell mpicc --showme:compile))
@@ -54,7 +60,7 @@ $(BUILD)/%.o: %.c | $(BUILD)/.deps
 
 # Asked once for each BUILD: a missing package is named before any compiler sees a missing header.
 $(BUILD)/.deps:
-	@scripts/check-deps $(PKGS_CORE) $(PKGS_EDGE) $(PKGS_JOBS) mpicc
+	@scripts/check-deps $(PKGS_CORE) $(PKGS_MATH) $(PKGS_EDGE) $(PKGS_JOBS) mpicc
 	@mkdir -p $(@D) && touch $@
 
 $(BUILD)/libcore.a: $(CORE_OBJS)
@@ -133,13 +139,24 @@ units: $(UNIT_BINS)
 
 BENCH_BINS := $(call bins,tests/bench/bench_*.c)
 $(BUILD)/tests/bench/bench_resume: $(call objs,src/drive/ledger.c src/drive/propose.c) $(BUILD)/libedge.a
+# Until all searches are there.
+$(BUILD)/libabsent.a: $(call objs,$(wildcard tests/bench/absent/*.c))
+$(BENCH_BINS): | $(BUILD)/libabsent.a
+SEARCH_BENCHES := $(call bins,tests/bench/bench_search.c tests/bench/bench_propose.c)
+$(SEARCH_BENCHES): $(call objs,$(addprefix tests/bench/,searcher.c task.c task_value.c))
 $(BENCH_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libcore.a
-	$(link) $(BUILD)/libcore.a $(edge_libs) $(core_libs)
+	$(link) $(BUILD)/libcore.a $(BUILD)/libabsent.a $(edge_libs) $(core_libs)
 bench: ## measure this machine: units a second against other runners, idle ranks, the scheduler
 	@scripts/install-deps --dev
 	$(again) benches
 	@BUILD=$(BUILD) scripts/bench
 benches: all $(BENCH_BINS)
+
+bench-search: ## measure searches and Optuna's: regret, time of a proposal (SEEDS=5: fewer runs)
+	@scripts/install-deps --dev
+	$(again) search-benches
+	@BUILD=$(BUILD) scripts/bench-search
+search-benches: $(SEARCH_BENCHES)
 
 demo: ## install what is missing, build, and run the DBN study on real digits over 4 ranks
 	@scripts/install-deps
@@ -193,7 +210,7 @@ clean: ## remove everything built
 help: ## this list
 	@grep -hE '^[a-z_-]+:.*##' Makefile $(wildcard jobs/jobs.mk) | sed -E 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all tests test san fuzz fuzzers cover units bench benches demo format format-check tidy cppcheck guards \
+.PHONY: all tests test san fuzz fuzzers cover units bench benches bench-search search-benches demo format format-check tidy cppcheck guards \
     lint install clean help jobs
 .SECONDARY:
 .DELETE_ON_ERROR:
