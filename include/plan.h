@@ -100,6 +100,8 @@ struct plan_group {
 	uint32_t *combos;  /* `total`: in canonical order, filled when the group is complete; else NULL */
 	bool closed;       /* quota reached or search exhausted */
 	bool listed;       /* in the ask list */
+	bool hungry;       /* in the list of those that get a trial when there is room for it */
+	uint32_t next_hungry;
 };
 
 /* One `after` of an instance. */

@@ -1,7 +1,11 @@
-/* propose: answers the scheduler's ACTION_WANT with points from the samplers, a bounded number each turn. */
+/* propose: answers the scheduler's ACTION_WANT with points from the samplers, a bounded number each turn.
+ *
+ * For a search that learns it keeps a learner for each phase and outer fold, made when it is first asked. It
+ * is told of every record, notes which trials they are about, and looks at these before the next question. */
 #ifndef PROPOSE_H
 #define PROPOSE_H
 
+#include "learner.h"
 #include "sampler.h"
 #include "sched.h"
 
@@ -9,18 +13,30 @@ struct want {
 	uint32_t group, n;
 };
 
+struct proposer_room;  /* a learner with its phase and outer fold */
+struct proposer_trial; /* what a learner was told of a trial */
+
 struct proposer {
 	const struct study *study;
 	const struct sched *sched;
 	struct arena *scratch;
 	struct want *items; /* a ring */
 	uint32_t head, count, cap;
+	bool learns; /* some phase's search does */
+	struct proposer_room *rooms;
+	uint32_t nrooms;
+	struct proposer_trial *trials; /* by number */
+	uint32_t trials_cap;
+	uint32_t *changed; /* trials to look at */
+	uint32_t nchanged, changed_cap;
 };
 
 void proposer_init(struct proposer *p, const struct study *s, const struct sched *sched,
                    struct arena *scratch);
 void proposer_finish(struct proposer *p);
 void proposer_want(struct proposer *p, uint32_t group, uint32_t n);
+/* Something became true. */
+void proposer_note(struct proposer *p, const struct record *r);
 /* The next proposal as an event: 1 and *e (values in scratch), or 0 when nothing is wanted. */
 int proposer_next(struct proposer *p, struct event *e);
 

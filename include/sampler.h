@@ -10,6 +10,7 @@
 
 enum sampler_answer { SAMPLER_OK, SAMPLER_EXHAUSTED, SAMPLER_INFEASIBLE };
 
+struct learner;
 struct sampler_ask {
 	const struct study *study;
 	const struct study_phase *phase;
@@ -20,7 +21,16 @@ struct sampler_ask {
 	void (*scope_of)(void *ctx, uint32_t parent, struct arena *scratch, struct scope *out);
 	/* Grid and enqueue: does the study have this point already? May be NULL. */
 	bool (*known)(void *ctx, uint32_t parent, const struct value *own);
+	/* Could a trial of this parent combination start now? Others are not chosen. NULL: all could. */
+	bool (*ready)(void *ctx, uint32_t parent);
 	void *ctx;
+	/* For searches that learn: what has learned (NULL: answer as Sobol, to show what a point may look
+	 * like), the names of the parent combinations (nparents), how
+	 * many trials run at a time, and how many seconds pass between two questions (0: not known). */
+	struct learner *learner;
+	const struct key128 *places;
+	uint32_t workers;
+	double interval_seconds;
 	uint64_t *cursor; /* where the last proposal stopped; starts at 0; a lost cursor only costs time */
 	struct arena *scratch;
 };

@@ -282,7 +282,16 @@ struct trial_view {
 	uint32_t nparents;
 	const struct value *values;
 	uint32_t units_done, units_final;
-	double value, sd; /* aggregate and sample sd over the folds done so far; NaN when there is none */
+	double value, sd;    /* aggregate and sample sd over the folds done so far; NaN when there is none */
+	struct key128 place; /* names its combination of parents */
+};
+/* What a trial came to, as far as a search may learn from it. */
+enum trial_end {
+	TRIAL_OPEN,     /* not final yet */
+	TRIAL_COMPLETE, /* all its folds are done, its value is finite */
+	TRIAL_PRUNED,   /* stopped at `step` with `value` */
+	TRIAL_FAILED,   /* a program failed, or the value is not finite */
+	TRIAL_VOID      /* never ran to its end for reasons that are not its own: cancelled, blocked, gone */
 };
 uint32_t sched_unit_count(const struct sched *s);
 uint32_t sched_trial_count(const struct sched *s);
@@ -290,20 +299,27 @@ uint32_t sched_trial_count(const struct sched *s);
 bool sched_trial_exists(const struct sched *s, uint32_t trial);
 void sched_unit(const struct sched *s, uint32_t unit, struct unit_view *out);
 void sched_trial(const struct sched *s, uint32_t trial, struct trial_view *out);
+enum trial_end sched_trial_end(const struct sched *s, uint32_t trial, double *value, double *step);
 
 /* The search's side of ACTION_WANT. */
 struct group_view {
 	uint32_t group, phase;
 	int32_t outer;
-	struct key128 key; /* of the group: phase, outer fold, parents' keys */
-	uint32_t proposed; /* trials so far: the next one is number k = proposed */
-	uint32_t nparents; /* parent combinations to choose from: 1 unless `total` */
-	uint64_t *cursor;  /* the sampler's own position, 0 at first and after a replay */
+	struct key128 key;    /* of the group: phase, outer fold, parents' keys */
+	uint32_t proposed;    /* trials so far: the next one is number k = proposed */
+	uint32_t nparents;    /* parent combinations to choose from: 1 unless `total` */
+	uint64_t *cursor;     /* the sampler's own position, 0 at first and after a replay */
+	uint32_t slots;       /* units of this phase that fit on all workers at a time; >= 1 */
+	double trial_seconds; /* expected for all units of a trial, one after the other */
 };
 void sched_group(const struct sched *s, uint32_t group, struct group_view *out);
 /* The scope (ancestors' values; own slot NULL) of combination `parent` of a group. In `a`. */
 void sched_group_scope(const struct sched *s, uint32_t group, uint32_t parent, struct arena *a,
                        struct scope *out);
+/* Names combination `parent`, as trial_view.place. */
+struct key128 sched_group_place(const struct sched *s, uint32_t group, uint32_t parent);
+/* Could a trial of combination `parent` start now? True for all when none of them ever can. */
+bool sched_group_ready(const struct sched *s, uint32_t group, uint32_t parent);
 /* The scope of a trial, own values included. */
 void sched_trial_scope(const struct sched *s, uint32_t trial, struct arena *a, struct scope *out);
 /* Is this key (of a grid or enqueued point) already a trial of the study? */

@@ -5,6 +5,7 @@
  *   sched_attempts.c results, retries, resume       sched_end.c      stopping and the verdict
  *   sched_change.c   requests of users              sched_jobs.c     scheduled trials, their picks
  *   sched_values.c   trial values, durations        sched_view.c     questions
+ *   sched_feed.c     searches that learn
  *   sched_audit.c    self-check and dump */
 #ifndef SCHED_CORE_H
 #define SCHED_CORE_H
@@ -45,6 +46,9 @@ struct need {
 	uint32_t able;                        /* workers up whose whole capacity is enough */
 	uint32_t newest_held; /* slots held ahead of need and not being recalled, newest first */
 	uint32_t recalls;     /* RECALLs without answer */
+	/* Searches that learn, whose next trial would be ready: asked for it when there is room for it. */
+	uint32_t first_hungry, last_hungry;
+	uint64_t asked; /* what they were asked for and have not answered */
 };
 
 /* A live attempt. Its capacity is taken unless it is held ahead of need. */
@@ -111,6 +115,7 @@ struct sched {
 	uint32_t nneeds;
 	struct worker **workers; /* by number; NULL: never seen */
 	uint32_t nworkers, workers_up;
+	uint64_t cpus_up;
 	bool seen_worker;
 	struct slab slots;
 	uint32_t free_slot, live, last_lease;
@@ -230,6 +235,22 @@ void sched_grow(struct sched *s);
 bool sched_growing(const struct sched *s);
 
 void sched_close_group(struct sched *s, uint32_t group);
+
+/* ---- sched_feed.c ------------------------------------------------------------------------------- */
+/* The group of a search that learns misses trials: list it, if a trial of it could start. False: it could
+ * not ever, for its parents are dead; then its trials may as well be made, to be blocked like others. */
+bool sched_hunger(struct sched *s, uint32_t group);
+/* A unit of this trial is done or dead: searches below may be able to go on. */
+void sched_hunger_below(struct sched *s, uint32_t trial);
+bool sched_hungry(const struct sched *s);
+/* Ask for as many trials as there is room for. */
+void sched_feed(struct sched *s);
+/* Ask for n; n answers came, or are not waited for any more. */
+void sched_want(struct sched *s, uint32_t group, uint32_t n);
+void sched_unask(struct sched *s, struct plan_group *g, uint32_t n);
+/* Could a trial of this parent combination start? Of any of the group, now or later? */
+bool sched_combo_ready(const struct sched *s, uint32_t combo);
+bool sched_group_alive(const struct sched *s, uint32_t group);
 
 /* ---- sched_jobs.c ------------------------------------------------------------------------------- */
 void sched_add_job(struct sched *s, const struct event *e);

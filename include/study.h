@@ -17,7 +17,21 @@ enum aggregate { AGGREGATE_MEAN, AGGREGATE_MEDIAN, AGGREGATE_MIN, AGGREGATE_MAX 
 enum report_rule { REPORT_LAST, REPORT_BEST };
 enum phase_folds { FOLDS_EACH, FOLDS_OUTER, FOLDS_NONE };
 /* `auto` is resolved by the parser. GIVEN: scheduled phases, nothing is searched. */
-enum search_kind { SEARCH_GRID, SEARCH_RANDOM, SEARCH_SOBOL, SEARCH_GIVEN };
+enum search_kind {
+	SEARCH_GRID,
+	SEARCH_RANDOM,
+	SEARCH_SOBOL,
+	SEARCH_TPE,
+	SEARCH_CMAES,
+	SEARCH_GP,
+	SEARCH_AUTO,
+	SEARCH_GIVEN
+};
+/* Does this search learn from results? Then a trial is proposed when a slot will be free for it. */
+static inline bool search_learns(enum search_kind k)
+{
+	return k >= SEARCH_TPE && k <= SEARCH_AUTO;
+}
 enum pick_kind { PICK_ALL, PICK_BEST };
 
 /* Why an attempt did not succeed. X(enum name, text). The order is part of the wire format. */
@@ -112,6 +126,11 @@ struct study_phase {
 	const char *const *command_texts;
 	uint32_t ncommands;
 	const char *metric; /* NULL: `none`, exit 0 is success */
+	/* `metric: best(NAME)`: for its search a trial is worth as much as the best trial of phase `judge`
+	 * that comes after it; known when all of these are final. The metric is NULL then, the goal theirs.
+	 */
+	bool judged, judges;
+	uint32_t judge;
 	enum goal goal;
 	enum aggregate aggregate;
 	enum report_rule report;

@@ -46,6 +46,7 @@ struct draft_phase {
 	bool broken; /* its place among the phases is not known: names can't be checked */
 	const struct yaml_node *node, *command, *params_node, *require, *enqueue, *search, *trials, *folds;
 	const struct yaml_node *metric, *keep;
+	const char *judge;                 /* name of the phase in `metric: best(NAME)` */
 	const struct yaml_node **commands; /* scheduled: p.ncommands */
 	struct param *params;
 	const struct yaml_node **param_nodes;

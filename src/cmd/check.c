@@ -56,7 +56,8 @@ static const char *search_of(struct check *c, const struct study_phase *p)
 {
 	if (p->space.nparams == 0)
 		return NULL;
-	return arena_printf(&c->arena, "%s%s", p->search_auto ? "auto -> " : "", search_text(p->search));
+	return arena_printf(&c->arena, "%s%s", p->search_auto && p->search != SEARCH_AUTO ? "auto -> " : "",
+	                    search_text(p->search));
 }
 
 static const char *folds_of(struct check *c, const struct study_phase *p, const struct extent *x)
@@ -297,6 +298,9 @@ static void fill_phases(struct check *c, struct report *r)
 		if (p->metric)
 			report_text(r, metric,
 			            arena_printf(&c->arena, "%s %s", goal_text(p->goal), p->metric));
+		else if (p->judged)
+			report_text(r, metric,
+			            arena_printf(&c->arena, "best of %s", c->study->phases[p->judge].name));
 		report_text(r, search, search_of(c, p));
 		report_text(r, each, count_text(&c->arena, x->trials_each, false));
 		report_text(r, all, count_text(&c->arena, x->trials, x->at_most));

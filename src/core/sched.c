@@ -432,6 +432,8 @@ void sched_step(struct sched *s, const struct event *e, struct actions *out)
 		sched_grow(s);
 	if (!s->stop && !s->options.standing)
 		sched_assign(s);
+	if (!s->stop && !s->options.standing)
+		sched_feed(s);
 	if (!s->options.standing)
 		sched_maybe_finish(s);
 	s->out = NULL;

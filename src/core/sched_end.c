@@ -173,7 +173,7 @@ static bool delays_pending(struct sched *s)
 static bool nothing_left(struct sched *s, const struct study_phase **unfit)
 {
 	*unfit = NULL;
-	if (s->live || s->asked || delays_pending(s) || sched_growing(s))
+	if (s->live || s->asked || delays_pending(s) || sched_growing(s) || sched_hungry(s))
 		return false;
 	for (uint32_t i = 0; i < s->study->nphases; i++) {
 		if (!ready_count(s, i))

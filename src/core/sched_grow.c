@@ -19,8 +19,7 @@ void sched_close_group(struct sched *s, uint32_t group)
 	if (g->closed)
 		return;
 	g->closed = true;
-	s->asked -= g->asked;
-	g->asked = 0;
+	sched_unask(s, g, g->asked);
 	s->plan.instances[g->instance].groups_open--;
 	plan_touch(&s->plan, g->instance);
 }
@@ -77,8 +76,7 @@ void sched_propose(struct sched *s, const struct event *e)
 		return;
 	if (!e->values && s->study->phases[s->plan.instances[g->instance].phase].space.nparams)
 		return;
-	g->asked--;
-	s->asked--;
+	sched_unask(s, g, 1);
 	combo = plan_group_combo(&s->plan, e->group, e->parent);
 	if (plan_combo(&s->plan, combo)->open)
 		return; /* its pick became void: should it be made so again, this is asked for again */
@@ -100,8 +98,7 @@ void sched_exhausted(struct sched *s, const struct event *e)
 		return;
 	in = &s->plan.instances[g->instance];
 	if (in->total_group != e->group && plan_combo(&s->plan, g->first_combo)->open) {
-		s->asked -= g->asked; /* it was searched for a pick that is void now */
-		g->asked = 0;
+		sched_unask(s, g, g->asked); /* it was searched for a pick that is void now */
 		return;
 	}
 	if (g->proposed == 0 && !in->note)
@@ -129,7 +126,6 @@ static uint32_t ask(struct sched *s, uint32_t group, uint32_t room)
 	struct plan_group *g = plan_group(&s->plan, group);
 	const struct plan_instance *in = &s->plan.instances[g->instance];
 	int64_t missing = plan_quota(&s->plan, group) - g->proposed;
-	struct action *a;
 
 	if (g->closed || g->asked)
 		return 0;
@@ -144,11 +140,9 @@ static uint32_t ask(struct sched *s, uint32_t group, uint32_t room)
 		after_proposal(s, group);
 		return 1;
 	}
-	g->asked = ask_size(s, g, missing, room);
-	s->asked += g->asked;
-	a = sched_action(s, ACTION_WANT);
-	a->group = group;
-	a->n = g->asked;
+	if (search_learns(s->study->phases[in->phase].search) && sched_hunger(s, group))
+		return 0;
+	sched_want(s, group, ask_size(s, g, missing, room));
 	return g->asked;
 }
 

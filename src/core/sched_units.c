@@ -314,6 +314,7 @@ static void one_parent_done(struct sched *s, uint32_t unit, uint32_t arg)
 void sched_parent_done(struct sched *s, uint32_t unit)
 {
 	sched_each_child(s, unit, false, one_parent_done, 0);
+	sched_hunger_below(s, plan_unit(&s->plan, unit)->trial);
 }
 
 static void push(struct sched *s, uint32_t unit)
@@ -344,9 +345,13 @@ void sched_block_descendants(struct sched *s, uint32_t unit)
 	const struct plan_unit *u = plan_unit(&s->plan, unit);
 	uint32_t base = s->stack_count, cause = u->state == UNIT_BLOCKED && u->cause ? u->cause : unit;
 
-	sched_each_child(s, unit, false, block_child, cause);
-	while (s->stack_count > base)
-		sched_each_child(s, s->stack[--s->stack_count], false, block_child, cause);
+	push(s, unit);
+	while (s->stack_count > base) {
+		uint32_t dead = s->stack[--s->stack_count];
+
+		sched_each_child(s, dead, false, block_child, cause);
+		sched_hunger_below(s, plan_unit(&s->plan, dead)->trial);
+	}
 }
 
 /* The state of what is held or cancelled is its own; only its parents are counted. */

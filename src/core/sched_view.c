@@ -57,7 +57,72 @@ void sched_trial(const struct sched *s, uint32_t trial, struct trial_view *out)
 	out->value = sched_trial_value(s, trial, &out->sd, &out->units_done);
 }
 
+static bool any_unit_is(const struct sched *s, const struct plan_trial *t, enum unit_state state)
+{
+	for (uint32_t u = t->first_unit; u < t->first_unit + plan_nunits(&s->plan, t); u++)
+		if (plan_unit(&s->plan, u)->state == state)
+			return true;
+	return false;
+}
+
+/* The best of the trials of phase `judge` right below; false: they are not all there, or not all final. NaN:
+ * none of them has a value. */
+static bool judged_value(const struct sched *s, const struct plan_trial *t, const struct study_phase *judge,
+                         double *value)
+{
+	*value = (double)NAN;
+	for (uint32_t l = t->first_link; l; l = plan_link(&s->plan, l)->next) {
+		const struct plan_combo *c = plan_combo(&s->plan, plan_link(&s->plan, l)->combo);
+		const struct plan_group *g = plan_group(&s->plan, c->group);
+
+		if (s->plan.instances[g->instance].phase != judge->index || c->dead)
+			continue;
+		if (!g->closed || c->open)
+			return false;
+		for (uint32_t x = c->first_trial; x; x = plan_trial(&s->plan, x)->next_in_combo) {
+			double v;
+
+			if (!sched_trial_final(s, plan_trial(&s->plan, x)))
+				return false;
+			if (sched_trial_valid(s, x, &v) &&
+			    !(judge->goal == GOAL_MAXIMIZE ? v <= *value : v >= *value))
+				*value = v;
+		}
+	}
+	return true;
+}
+
+enum trial_end sched_trial_end(const struct sched *s, uint32_t trial, double *value, double *step)
+{
+	const struct plan_trial *t = plan_trial(&s->plan, trial);
+	const struct study_phase *ph;
+
+	*value = *step = (double)NAN;
+	if (!t->combo)
+		return TRIAL_VOID;
+	ph = plan_phase(&s->plan, trial);
+	if (any_unit_is(s, t, UNIT_FAILED))
+		return TRIAL_FAILED;
+	if (any_unit_is(s, t, UNIT_BLOCKED) || any_unit_is(s, t, UNIT_CANCELLED))
+		return TRIAL_VOID;
+	if (t->units_done < plan_nunits(&s->plan, t))
+		return TRIAL_OPEN;
+	if (ph->judged) {
+		if (!t->first_link || !judged_value(s, t, &s->study->phases[ph->judge], value))
+			return TRIAL_OPEN;
+		return isfinite(*value) ? TRIAL_COMPLETE : TRIAL_FAILED;
+	}
+	return sched_trial_valid(s, trial, value) ? TRIAL_COMPLETE : TRIAL_FAILED;
+}
+
 /* ---- groups ------------------------------------------------------------------------------------------ */
+static uint32_t slots_for(const struct sched *s, uint32_t phase)
+{
+	uint64_t n = s->cpus_up / s->needs[s->phases[phase].need].cpus;
+
+	return n < 1 ? 1 : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
 void sched_group(const struct sched *s, uint32_t group, struct group_view *out)
 {
 	struct plan_group *g = plan_group(&s->plan, group);
@@ -68,6 +133,19 @@ void sched_group(const struct sched *s, uint32_t group, struct group_view *out)
 	out->proposed = g->proposed;
 	out->nparents = g->ncombos;
 	out->cursor = &g->cursor;
+	out->slots = slots_for(s, in->phase);
+	out->trial_seconds = sched_mean_seconds(s, in->phase) * s->plan.units_per_trial[in->phase];
+}
+
+struct key128 sched_group_place(const struct sched *s, uint32_t group, uint32_t parent)
+{
+	return plan_combo(&s->plan, plan_group_combo(&s->plan, group, parent))->key;
+}
+
+bool sched_group_ready(const struct sched *s, uint32_t group, uint32_t parent)
+{
+	return sched_combo_ready(s, plan_group_combo(&s->plan, group, parent)) ||
+	       !sched_group_alive(s, group);
 }
 
 /* What several trials of a phase have in common; NULL when they have no parameters. */

@@ -324,6 +324,7 @@ void sched_worker_up(struct sched *s, const struct event *e)
 	w->gpus = w->free_gpus = e->gpus;
 	w->memory_bytes = w->free_memory = e->memory_bytes > 0 ? e->memory_bytes : 0;
 	s->workers_up++;
+	s->cpus_up += w->cpus;
 	s->seen_worker = true;
 	for (uint32_t i = 0; i < s->nneeds; i++)
 		s->needs[i].able += is_able(w, &s->needs[i]);
@@ -355,6 +356,7 @@ void sched_worker_lost(struct sched *s, uint32_t worker)
 		s->needs[i].able -= is_able(w, &s->needs[i]);
 	w->up = false;
 	s->workers_up--;
+	s->cpus_up -= w->cpus;
 	place_worker(s, worker, false);
 	lose_slots(s, &w->running);
 	lose_slots(s, &w->held);

@@ -262,6 +262,8 @@ bool draft_metric_none(const struct draft_phase *t)
 {
 	if (!t->metric)
 		return t->p.scheduled;
+	if (t->judge)
+		return true;
 	return t->metric->kind == YAML_TEXT && !strcmp(t->metric->text, "none");
 }
 
@@ -279,6 +281,30 @@ static void check_metric(struct draft *d, struct draft_phase *t)
 	if (draft_metric_none(t) && t->keep && t->p.limits.keep_best >= 0)
 		draft_error(d, t->keep, "`keep: best` in phase '%s', whose metric is none: nothing is best",
 		            t->p.name);
+}
+
+/* Values of another phase: all children of a trial must be there for it, whatever they are worth. */
+static void check_judge(struct draft *d, struct draft_phase *t)
+{
+	int judge = draft_find_phase(d, t->judge);
+	struct draft_phase *j = judge < 0 ? NULL : &d->phases[judge];
+
+	for (uint32_t k = 0; j && k < j->nafter; k++)
+		if (&d->phases[j->after[k].to.phase] == t && j->after[k].to.pick == PICK_ALL) {
+			t->p.judged = true;
+			t->p.judge = (uint32_t)judge;
+			t->p.goal = j->p.goal;
+			j->p.judges = true;
+		}
+	if (!j)
+		draft_error(d, t->metric, "`metric: best(%.64s)`: there is no such phase", t->judge);
+	else if (!t->p.judged)
+		draft_error(d, t->metric,
+		            "`metric: best(%.64s)`: '%s' does not come after each trial of '%s'", t->judge,
+		            j->p.name, t->p.name);
+	else if (draft_metric_none(j))
+		draft_error(d, t->metric, "`metric: best(%.64s)`: its metric is none, so no trial is best",
+		            t->judge);
 }
 
 static void check_picks(struct draft *d, const struct draft_phase *t)
@@ -299,6 +325,8 @@ void draft_check_phases(struct draft *d)
 	for (uint32_t i = 0; i < d->nphases; i++) {
 		any = any || !draft_metric_none(&d->phases[i]);
 		check_metric(d, &d->phases[i]);
+		if (d->phases[i].judge)
+			check_judge(d, &d->phases[i]);
 		check_picks(d, &d->phases[i]);
 	}
 	if (d->stop_target && !any)

@@ -88,7 +88,7 @@ static int compare_structure(const struct study *x, const struct study_phase *p,
 		return never(f, p->name, "after");
 	if (p->folds != q->folds)
 		return never(f, p->name, "folds");
-	if (!same_text(p->metric, q->metric))
+	if (!same_text(p->metric, q->metric) || p->judged != q->judged)
 		return never(f, p->name, "metric");
 	if (p->metric && p->goal != q->goal)
 		return never(f, p->name, "goal");

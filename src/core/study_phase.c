@@ -26,16 +26,23 @@ static bool metric_name_ok(const char *s)
 static void read_metric(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
 	const char *s = draft_text(d, v, "metric");
+	size_t n;
 
 	t->has_metric = true;
 	t->metric = v;
 	t->p.metric = NULL;
+	t->judge = NULL;
 	if (!s || !strcmp(s, "none"))
 		return;
+	n = strlen(s);
+	if (!strncmp(s, "best(", 5) && s[n - 1] == ')') {
+		t->judge = arena_strndup(d->a, s + 5, n - 6);
+		return;
+	}
 	if (!metric_name_ok(s)) {
 		draft_error(d, v,
 		            "`metric: %.70s`: a name of at most %d letters, digits and _.-/:@%%+, (first no "
-		            "digit or sign), or none",
+		            "digit or sign), or none, or best(PHASE)",
 		            s, METRIC_NAME_MAX);
 		return;
 	}
@@ -377,21 +384,22 @@ static void read_folds(struct draft *d, struct draft_phase *t, const struct yaml
 
 static void read_search(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
-	static const char *const words[] = {"grid", "random", "sobol", "auto"};
+	/* In the order of enum search_kind. */
+	static const char *const words[] = {"grid", "random", "sobol", "tpe", "cmaes", "gp", "auto"};
 	int i;
 
 	if (v->kind == YAML_MAP) {
 		draft_error(d, v,
-		            "`search` must be grid, random, sobol or auto: sampler programs and options "
-		            "are not in this version");
+		            "`search` must be grid, random, sobol, tpe, cmaes, gp or auto: sampler programs "
+		            "and options are not in this version");
 		return;
 	}
-	i = draft_word(d, v, "search", words, 4);
+	i = draft_word(d, v, "search", words, SEARCH_AUTO + 1);
 	if (i < 0)
 		return;
 	t->search = v;
-	t->p.search = i == 3 ? SEARCH_SOBOL : (enum search_kind)i;
-	t->p.search_auto = i == 3;
+	t->p.search = (enum search_kind)i;
+	t->p.search_auto = i == SEARCH_AUTO;
 }
 
 static void read_trials(struct draft *d, struct draft_phase *t, const struct yaml_node *v)

@@ -47,6 +47,26 @@ static void missing_trials(struct draft *d, const struct draft_phase *t, int64_t
 	            size == SPACE_INFINITE ? "" : ", or use `search: grid`");
 }
 
+static enum search_kind resolve_auto(const struct draft_phase *t, int64_t size)
+{
+	if (size != SPACE_INFINITE && size <= t->p.trials)
+		return SEARCH_GRID;
+	return draft_metric_none(t) && !t->judge ? SEARCH_SOBOL : SEARCH_AUTO;
+}
+
+/* Of parameters that cannot vary only repetitions are left, which no search is needed for. */
+static void check_learning(struct draft *d, struct draft_phase *t)
+{
+	if (draft_metric_none(t) && !t->judge)
+		draft_error(
+		    d, t->search,
+		    "`search: %s` learns from the phase's metric, and '%s' has none: give it a `metric`, "
+		    "or use grid, random or sobol",
+		    t->search->text, t->p.name);
+	else if (only_constants(t))
+		t->p.search = SEARCH_RANDOM;
+}
+
 static void resolve_search(struct draft *d, struct draft_phase *t)
 {
 	int64_t size = space_size(&t->p.space);
@@ -69,7 +89,9 @@ static void resolve_search(struct draft *d, struct draft_phase *t)
 	else if (!t->trials)
 		t->p.trials = INT64_MAX;
 	if (t->p.search_auto)
-		t->p.search = size != SPACE_INFINITE && size <= t->p.trials ? SEARCH_GRID : SEARCH_SOBOL;
+		t->p.search = resolve_auto(t, size);
+	else if (search_learns(t->p.search))
+		check_learning(d, t);
 }
 
 /* ---- does anything feasible exist? ------------------------------------------------------------- */

@@ -27,7 +27,8 @@
 #include <unistd.h>
 
 enum { COMMIT_DELAY_MS = 8, PREFETCH_SHORT = 32, SHORT_MS = 30 };
-enum { TURN_FRAMES = 512, TURN_PROPOSALS = 250, TOUCH_MS = 15000, LAST_TAIL = 1024, STOP_MARGIN_MS = 15000 };
+enum { TURN_FRAMES = 512, TURN_PROPOSALS = 250, PROPOSE_MS = 20 };
+enum { TOUCH_MS = 15000, LAST_TAIL = 1024, STOP_MARGIN_MS = 15000 };
 
 struct outbox {
 	struct bytes frame; /* being filled */
@@ -208,6 +209,7 @@ static int act(struct leader *l, const struct action *a, struct fault *f)
 {
 	switch (a->kind) {
 	case ACTION_RECORD:
+		proposer_note(&l->proposer, &a->record);
 		return ledger_put(&l->ledger, &a->record, f);
 	case ACTION_WANT:
 		proposer_want(&l->proposer, a->group, a->n);
@@ -506,13 +508,18 @@ static int take_signals(struct leader *l, struct fault *f)
 	return 0;
 }
 
+/* A model may take its time: after each such proposal others are heard. */
 static int propose(struct leader *l, struct fault *f)
 {
+	int64_t until_ms = host_monotonic_ms() + PROPOSE_MS;
 	struct event e;
 
-	for (int i = 0; i < TURN_PROPOSALS && !l->finished && proposer_next(&l->proposer, &e); i++)
+	for (int i = 0; i < TURN_PROPOSALS && !l->finished && proposer_next(&l->proposer, &e); i++) {
 		if (step(l, &e, f))
 			return -1;
+		if (host_monotonic_ms() >= until_ms)
+			break;
+	}
 	return 0;
 }
 

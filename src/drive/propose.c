@@ -4,28 +4,57 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct proposer_room {
+	uint32_t phase;
+	int32_t outer;
+	struct learner *learner;
+	struct key128 *places; /* of its parent combinations where the search chooses among them */
+};
+
+struct proposer_trial {
+	uint32_t room;   /* + 1; 0: no learner knows of it */
+	uint32_t number; /* there */
+	enum trial_end told;
+};
+
+static void *grow(void *old, size_t n, size_t size)
+{
+	void *p = n <= SIZE_MAX / size ? realloc(old, n * size) : NULL;
+
+	if (!p) {
+		fprintf(stderr, "ranksweep: out of memory\n");
+		abort();
+	}
+	return p;
+}
+
 void proposer_init(struct proposer *p, const struct study *s, const struct sched *sched,
                    struct arena *scratch)
 {
 	*p = (struct proposer){.study = s, .sched = sched, .scratch = scratch};
+	for (uint32_t i = 0; i < s->nphases; i++)
+		p->learns = p->learns || search_learns(s->phases[i].search);
 }
 
 void proposer_finish(struct proposer *p)
 {
+	for (uint32_t i = 0; i < p->nrooms; i++) {
+		learner_free(p->rooms[i].learner);
+		free(p->rooms[i].places);
+	}
+	free(p->rooms);
+	free(p->trials);
+	free(p->changed);
 	free(p->items);
-	p->items = NULL;
+	*p = (struct proposer){0};
 }
 
 void proposer_want(struct proposer *p, uint32_t group, uint32_t n)
 {
 	if (p->count == p->cap) {
 		uint32_t cap = p->cap ? 2 * p->cap : 64;
-		struct want *items = malloc(cap * sizeof *items);
+		struct want *items = grow(NULL, cap, sizeof *items);
 
-		if (!items) {
-			fprintf(stderr, "ranksweep: out of memory\n");
-			abort();
-		}
 		for (uint32_t i = 0; i < p->count; i++)
 			items[i] = p->items[(p->head + i) % p->cap];
 		free(p->items);
@@ -36,6 +65,163 @@ void proposer_want(struct proposer *p, uint32_t group, uint32_t n)
 	p->items[(p->head + p->count++) % p->cap] = (struct want){group, n};
 }
 
+/* ---- telling the learners ------------------------------------------------------------------------ */
+static struct proposer_trial *trial_at(struct proposer *p, uint32_t trial)
+{
+	if (trial >= p->trials_cap) {
+		uint32_t cap = p->trials_cap ? p->trials_cap : 1024;
+
+		while (cap <= trial)
+			cap *= 2;
+		p->trials = grow(p->trials, cap, sizeof *p->trials);
+		memset(p->trials + p->trials_cap, 0, (cap - p->trials_cap) * sizeof *p->trials);
+		p->trials_cap = cap;
+	}
+	return &p->trials[trial];
+}
+
+static void begin(struct proposer *p, uint32_t room, uint32_t trial)
+{
+	struct proposer_trial *t = trial_at(p, trial);
+	struct trial_view v;
+	struct scope scope;
+
+	sched_trial(p->sched, trial, &v);
+	sched_trial_scope(p->sched, trial, p->scratch, &scope);
+	t->room = room + 1;
+	t->number = learner_begin(p->rooms[room].learner, v.place, &scope);
+	t->told = TRIAL_OPEN;
+}
+
+static void tell(struct proposer *p, uint32_t trial)
+{
+	struct proposer_trial *t = trial_at(p, trial);
+	struct learner *l = p->rooms[t->room - 1].learner;
+	double value, step;
+	enum trial_end end = sched_trial_end(p->sched, trial, &value, &step);
+
+	if (end == t->told)
+		return;
+	t->told = end;
+	switch (end) {
+	case TRIAL_OPEN:
+		learner_pending(l, t->number);
+		break;
+	case TRIAL_COMPLETE:
+		learner_complete(l, t->number, value);
+		break;
+	case TRIAL_PRUNED:
+		learner_pruned(l, t->number, value, step);
+		break;
+	case TRIAL_FAILED:
+		learner_failed(l, t->number);
+		break;
+	case TRIAL_VOID:
+		learner_gone(l, t->number);
+		break;
+	}
+}
+
+static bool is_of(const struct proposer *p, const struct proposer_room *r, uint32_t trial)
+{
+	struct trial_view v;
+
+	if (!sched_trial_exists(p->sched, trial))
+		return false;
+	sched_trial(p->sched, trial, &v);
+	return v.phase == r->phase && v.outer == r->outer;
+}
+
+static void look_at(struct proposer *p, uint32_t trial)
+{
+	for (uint32_t i = 0; i < p->nrooms && !trial_at(p, trial)->room; i++)
+		if (is_of(p, &p->rooms[i], trial))
+			begin(p, i, trial);
+	if (trial_at(p, trial)->room)
+		tell(p, trial);
+}
+
+static void look_at_changed(struct proposer *p)
+{
+	for (uint32_t i = 0; i < p->nchanged; i++)
+		look_at(p, p->changed[i]);
+	p->nchanged = 0;
+}
+
+static uint32_t trial_of(const struct proposer *p, const struct record *r)
+{
+	struct unit_view u;
+
+	if (r->kind == RECORD_TRIAL || r->kind == RECORD_GONE)
+		return r->trial;
+	if (r->kind != RECORD_UNIT && r->kind != RECORD_END)
+		return 0;
+	sched_unit(p->sched, r->unit, &u);
+	return u.trial;
+}
+
+static void note_trial(struct proposer *p, uint32_t trial)
+{
+	if (p->nchanged && p->changed[p->nchanged - 1] == trial)
+		return;
+	if (p->nchanged == p->changed_cap) {
+		p->changed_cap = p->changed_cap ? 2 * p->changed_cap : 256;
+		p->changed = grow(p->changed, p->changed_cap, sizeof *p->changed);
+	}
+	p->changed[p->nchanged++] = trial;
+}
+
+void proposer_note(struct proposer *p, const struct record *r)
+{
+	uint32_t trial = p->nrooms ? trial_of(p, r) : 0;
+	struct trial_view v;
+
+	if (!trial)
+		return;
+	note_trial(p, trial);
+	if (!sched_trial_exists(p->sched, trial))
+		return;
+	sched_trial(p->sched, trial, &v);
+	for (uint32_t i = 0; i < v.nparents; i++)
+		if (p->study->phases[v.phase].judges)
+			note_trial(p, v.parents[i]);
+}
+
+/* ---- learners ------------------------------------------------------------------------------------ */
+static struct proposer_room *make_room(struct proposer *p, const struct group_view *g)
+{
+	const struct study_phase *ph = &p->study->phases[g->phase];
+	struct learner_options o = {.kind = ph->search, .seed = p->study->seed};
+	uint32_t n = sched_trial_count(p->sched);
+	struct proposer_room *r;
+
+	p->rooms = grow(p->rooms, p->nrooms + 1, sizeof *p->rooms);
+	r = &p->rooms[p->nrooms++];
+	*r = (struct proposer_room){.phase = g->phase, .outer = g->outer};
+	if (ph->trials_total) {
+		r->places = grow(NULL, g->nparents, sizeof *r->places);
+		for (uint32_t i = 0; i < g->nparents; i++)
+			r->places[i] = sched_group_place(p->sched, g->group, i);
+		o.nplaces = g->nparents;
+		o.places = r->places;
+	}
+	r->learner = learner_new(p->study, ph, &o);
+	for (uint32_t t = 1; t <= n; t++)
+		if (!trial_at(p, t)->room && is_of(p, r, t))
+			look_at(p, t);
+	return r;
+}
+
+static struct proposer_room *room_of(struct proposer *p, const struct group_view *g)
+{
+	look_at_changed(p);
+	for (uint32_t i = 0; i < p->nrooms; i++)
+		if (p->rooms[i].phase == g->phase && p->rooms[i].outer == g->outer)
+			return &p->rooms[i];
+	return make_room(p, g);
+}
+
+/* ---- asking -------------------------------------------------------------------------------------- */
 struct lookup {
 	const struct sched *sched;
 	uint32_t group;
@@ -53,6 +239,38 @@ static bool known(void *ctx, uint32_t parent, const struct value *own)
 	const struct lookup *x = ctx;
 
 	return sched_has_values(x->sched, x->group, parent, own);
+}
+
+static bool ready(void *ctx, uint32_t parent)
+{
+	const struct lookup *x = ctx;
+
+	return sched_group_ready(x->sched, x->group, parent);
+}
+
+static void let_it_learn(struct proposer *p, struct sampler_ask *ask, const struct group_view *g)
+{
+	struct proposer_room *r = room_of(p, g);
+	uint32_t units = study_units_per_trial(p->study, ask->phase), trials = g->slots / units;
+	struct key128 *place;
+
+	ask->learner = r->learner;
+	ask->workers = trials > 1 ? trials : 1;
+	ask->interval_seconds = g->trial_seconds / g->slots;
+	if (r->places) {
+		ask->places = r->places;
+		ask->ready = ready;
+		return;
+	}
+	place = arena_alloc(p->scratch, sizeof *place);
+	*place = sched_group_place(p->sched, g->group, 0);
+	ask->places = place;
+}
+
+static const char *why_not(enum sampler_answer a)
+{
+	return a == SAMPLER_EXHAUSTED ? "every point has been tried"
+	                              : "no point satisfies `require` and the bounds";
 }
 
 int proposer_next(struct proposer *p, struct event *e)
@@ -76,19 +294,20 @@ int proposer_next(struct proposer *p, struct event *e)
 	ask.k = g.proposed;
 	ask.nparents = g.nparents;
 	ask.cursor = g.cursor;
+	if (search_learns(ask.phase->search) && g.nparents)
+		let_it_learn(p, &ask, &g);
 	own = arena_array(p->scratch, ask.phase->space.nparams + 1, sizeof *own);
-	answer = sampler_ask(&ask, own, &parent);
+	answer =
+	    g.nparents ? sampler_ask(&ask, own, &parent) : SAMPLER_EXHAUSTED; /* parents may be deleted */
 	memset(e, 0, sizeof *e);
 	e->group = w->group;
+	e->kind = answer == SAMPLER_OK ? EVENT_PROPOSED : EVENT_EXHAUSTED;
 	if (answer == SAMPLER_OK) {
-		e->kind = EVENT_PROPOSED;
 		e->parent = parent;
 		e->values = own;
 		w->n--;
 	} else {
-		e->kind = EVENT_EXHAUSTED;
-		e->text = answer == SAMPLER_EXHAUSTED ? "every point of the grid has been tried"
-		                                      : "no point satisfies `require` and the bounds";
+		e->text = why_not(answer);
 		w->n = 0;
 	}
 	if (w->n == 0) {

@@ -1,3 +1,4 @@
+#include "learner.h"
 #include "search.h"
 
 #include <string.h>
@@ -92,7 +93,9 @@ static enum sampler_answer ask_without_params(struct search_view *v)
 enum sampler_answer sampler_ask(const struct sampler_ask *q, struct value *own, uint32_t *parent)
 {
 	static enum sampler_answer (*const searches[])(struct search_view *) = {
-	    [SEARCH_GRID] = grid_ask, [SEARCH_RANDOM] = random_ask, [SEARCH_SOBOL] = sobol_ask};
+	    [SEARCH_GRID] = grid_ask, [SEARCH_RANDOM] = random_ask, [SEARCH_SOBOL] = sobol_ask,
+	    [SEARCH_TPE] = sobol_ask, [SEARCH_CMAES] = sobol_ask,   [SEARCH_GP] = sobol_ask,
+	    [SEARCH_AUTO] = sobol_ask};
 	struct search_view v = {.q = q, .own = own};
 	enum sampler_answer answer;
 
@@ -101,6 +104,8 @@ enum sampler_answer sampler_ask(const struct sampler_ask *q, struct value *own, 
 	v.u = arena_array(q->scratch, q->phase->space.nparams, sizeof *v.u);
 	if (ask_enqueued(&v))
 		answer = SAMPLER_OK;
+	else if (q->phase->space.nparams && search_learns(q->phase->search) && q->learner)
+		return learner_ask(q->learner, q, q->places, q->workers, own, parent);
 	else if (q->phase->space.nparams == 0)
 		answer = ask_without_params(&v);
 	else

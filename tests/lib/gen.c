@@ -164,6 +164,8 @@ bool gen_propose(const struct sched *s, const struct study *study, uint32_t grou
 
 	(void)scratch;
 	sched_group(s, group, &g);
+	if (!g.nparents)
+		return false; /* they were deleted meanwhile */
 	ph = &study->phases[g.phase];
 	h = rng_mix(g.key.hi ^ rng_mix(g.key.lo ^ rng_mix(g.proposed ^ rng_mix(study->seed))));
 	*parent = (uint32_t)(h >> 40) % g.nparents;
@@ -192,6 +194,8 @@ static void any_search(struct gen *g, struct study_phase *p, struct rng *r)
 		break;
 	default:
 		gen_random(g, 1 + (int64_t)rng_below(r, 4));
+		if (p->trials > 2)
+			p->search = SEARCH_TPE;
 		p->trials_total = p->nafter && chance(r, 25);
 		break;
 	}

@@ -182,8 +182,11 @@ static void test_mistakes_in_a_phase(void **state)
 	static const struct row rows[] = {
 	    {"    trails: 3\n", "f.yaml:7:5: unknown key 'trails' in phase 'p', did you mean 'trials'?"},
 	    {"    prune: {median: {}}\n", "unknown key 'prune' in phase 'p': not in this version"},
-	    {"    search: tpe\n", "f.yaml:7:13: `search: tpe`: it must be grid, random, sobol or auto"},
-	    {"    search: {program: ./a}\n", "must be grid, random, sobol or auto"},
+	    {"    search: tpo\n",
+	     "f.yaml:7:13: `search: tpo`: it must be grid, random, sobol, tpe, cmaes, gp or auto"},
+	    {"    search: {program: ./a}\n", "must be grid, random, sobol, tpe, cmaes, gp or auto"},
+	    {"    metric: none\n    params: {a: \"uniform(0, 1)\"}\n    trials: 3\n    search: tpe\n",
+	     "f.yaml:10:13: `search: tpe` learns from the phase's metric, and 'p' has none"},
 	    {"    trials: 0\n", "f.yaml:7:13: `trials: 0`: it must be a number of at least 1"},
 	    {"    trials: -3\n", "must be a number of at least 1"},
 	    {"    trials: many\n", "must be a number of at least 1"},
@@ -326,6 +329,10 @@ static void test_mistakes_between_phases(void **state)
 	    {"", "    after: {a: best per rl}\n    command: x\n",
 	     "best per: phase 'a' has no parameter 'rl'"},
 	    {"", "    after: 3:\n", "not valid YAML"},
+	    {"", "    after: a\n    command: x\n    metric: best(c)\n",
+	     "f.yaml:16:13: `metric: best(c)`: there is no such phase"},
+	    {"", "    after: a\n    command: x\n    metric: best(a)\n",
+	     "`metric: best(a)`: 'a' does not come after each trial of 'b'"},
 	    {"", "    command: x {lr}\n", "unknown placeholder {lr}"},
 	    {"", "    command: x {a.dir}\n", "{a.dir}: phase 'b' does not come after 'a': add it to `after`"},
 	    {"", "    command: x {a.lr}\n", "phase 'b' does not come after 'a'"},
@@ -440,7 +447,7 @@ static void test_the_dbn_study(void **state)
 	assert_int_equal(p[0].limits.timeout_ms, 600000);
 	assert_int_equal(p[1].limits.timeout_ms, 3600000);
 	assert_int_equal(p[1].limits.retries, 2);
-	assert_int_equal(p[1].search, SEARCH_SOBOL);
+	assert_int_equal(p[1].search, SEARCH_AUTO);
 	assert_true(p[1].search_auto);
 	assert_int_equal(p[2].after[0].pick, PICK_BEST);
 	assert_int_equal(p[2].after[0].best_n, 1);
@@ -517,12 +524,17 @@ static void test_auto_search(void **state)
 		int64_t trials;
 	} rows[] = {
 	    {"    params: {a: [1, 2], b: [3, 4]}\n    trials: 4\n", SEARCH_GRID, 4},
-	    {"    params: {a: [1, 2], b: [3, 4]}\n    trials: 3\n", SEARCH_SOBOL, 3},
-	    {"    params: {a: \"uniform(0, 1)\"}\n    trials: 300\n", SEARCH_SOBOL, 300},
+	    {"    params: {a: [1, 2], b: [3, 4]}\n    trials: 3\n", SEARCH_AUTO, 3},
+	    {"    params: {a: \"uniform(0, 1)\"}\n    trials: 300\n", SEARCH_AUTO, 300},
 	    {"    params: {a: [1, 2]}\n    search: grid\n", SEARCH_GRID, INT64_MAX},
 	    {"    params: {a: 3}\n", SEARCH_GRID, 1},
 	    {"", SEARCH_GRID, 1},
 	    {"    search: random\n    trials: 7\n", SEARCH_RANDOM, 7},
+	    {"    params: {a: \"uniform(0, 1)\"}\n    search: tpe\n    trials: 7\n", SEARCH_TPE, 7},
+	    {"    params: {a: \"uniform(0, 1)\"}\n    search: cmaes\n    trials: 7\n", SEARCH_CMAES, 7},
+	    {"    params: {a: \"uniform(0, 1)\"}\n    search: gp\n    trials: 7\n", SEARCH_GP, 7},
+	    {"    params: {a: \"uniform(0, 1)\"}\n    metric: none\n    trials: 7\n", SEARCH_SOBOL, 7},
+	    {"    params: {a: 3}\n    search: tpe\n    trials: 7\n", SEARCH_RANDOM, 7},
 	};
 
 	(void)state;
@@ -532,6 +544,21 @@ static void test_auto_search(void **state)
 		assert_int_equal(s->phases[0].search, rows[i].search);
 		assert_int_equal(s->phases[0].trials, rows[i].trials);
 	}
+}
+
+static void test_judged_phases(void **state)
+{
+	const struct study *s = good("study: x\nphases:\n"
+	                             "  p: {command: \"x {args}\", metric: best(q), params: {a: \"uniform(0, "
+	                             "1)\"}, trials: 5}\n"
+	                             "  q: {command: y, metric: m, goal: maximize, after: p}\n");
+
+	(void)state;
+	assert_true(s->phases[0].judged && s->phases[1].judges);
+	assert_int_equal(s->phases[0].judge, 1);
+	assert_int_equal(s->phases[0].goal, GOAL_MAXIMIZE);
+	assert_int_equal(s->phases[0].search, SEARCH_AUTO);
+	assert_null(s->phases[0].metric);
 }
 
 static void test_limits_and_the_rest(void **state)
@@ -639,7 +666,7 @@ static void test_auto_keeps_what_was_stored(void **state)
 	assert_int_equal(now->phases[0].search, SEARCH_GRID);
 	assert_int_equal(study_compare(was, now, false, NULL, NULL), 0);
 	study_keep_search(was, phases, now->nphases);
-	assert_int_equal(now->phases[0].search, SEARCH_SOBOL);
+	assert_int_equal(now->phases[0].search, SEARCH_AUTO);
 	free(few);
 }
 
@@ -696,6 +723,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_phases_are_sorted_by_after, reset),
 	    cmocka_unit_test_teardown(test_picks, reset),
 	    cmocka_unit_test_teardown(test_full_search, reset),
+	    cmocka_unit_test_teardown(test_judged_phases, reset),
 	    cmocka_unit_test_teardown(test_auto_search, reset),
 	    cmocka_unit_test_teardown(test_limits_and_the_rest, reset),
 	    cmocka_unit_test_teardown(test_json_is_yaml, reset),

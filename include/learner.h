@@ -1,0 +1,44 @@
+/* learner: a search that learns, over all trials of one phase (in one outer fold): between the study's words,
+ * phases and values, and the cube of cube.h. It is told when trials begin and end, and asked for new ones.
+ *
+ * What it knows is the history alone; its answer to the k-th question depends on that, the seed and k. It is
+ * never stored: after a resume it is told of all trials again. Memory: about 100 bytes a trial and 16 for
+ * each parameter, own and inherited. */
+#ifndef LEARNER_H
+#define LEARNER_H
+
+#include "sampler.h"
+#include "study.h"
+
+struct learner;
+
+struct learner_options {
+	enum search_kind kind; /* SEARCH_TPE, SEARCH_CMAES, SEARCH_GP, SEARCH_AUTO */
+	uint64_t seed;
+	/* The combination of parents is one more choice of the search (`trials: N total`): all of them, by
+	 * names that are the same for the same parents. 0: what is asked for has one parent each time. */
+	uint32_t nplaces;
+	const struct key128 *places;
+};
+/* Free with learner_free. */
+struct learner *learner_new(const struct study *s, const struct study_phase *ph,
+                            const struct learner_options *o);
+void learner_free(struct learner *l); /* NULL allowed */
+
+/* A trial began: `scope` holds its own values and its ancestors'; `place` names the combination of parents it
+ * belongs to. Its number here, from 0 up. */
+uint32_t learner_begin(struct learner *l, struct key128 place, const struct scope *scope);
+/* How it ended. Values as the phase's metric says them: the goal is known here. */
+void learner_complete(struct learner *l, uint32_t number, double value);
+void learner_pruned(struct learner *l, uint32_t number, double value, double step);
+void learner_failed(struct learner *l, uint32_t number);
+void learner_pending(struct learner *l, uint32_t number); /* it was reset: it will end anew */
+void learner_gone(struct learner *l, uint32_t number);
+
+/* What sampler_ask does for searches that learn; q->known is not asked: the learner knows. `places` (one for
+ * each of q->nparents) name the combinations as learner_begin is told. workers: that will be busy at a time.
+ * EXHAUSTED: every point of a finite space has been tried. */
+enum sampler_answer learner_ask(struct learner *l, const struct sampler_ask *q, const struct key128 *places,
+                                uint32_t workers, struct value *own, uint32_t *parent);
+
+#endif
