@@ -1,7 +1,9 @@
-/* results: trials of each phase, the best first; or what they have in common by some parameters. */
+/* results: trials of each phase, the best first; what they have in common by some parameters; or which of
+ * these matter. */
 #include "grouping.h"
 #include "outer.h"
 #include "ranking.h"
+#include "shares.h"
 #include "text.h"
 
 #include <string.h>
@@ -11,7 +13,7 @@ enum { DEFAULT_LIMIT = 10 };
 struct results {
 	const char *phase_name, *sort, *group;
 	int64_t limit; /* -1: the default */
-	bool json, csv;
+	bool json, csv, importance;
 	/* once the database is open */
 	const struct study_phase *phase; /* NULL: all */
 	struct grouping groups;
@@ -103,6 +105,25 @@ static int put_groups(struct cmd_db *d, const struct results *o, const struct st
 	return 0;
 }
 
+static int put_shares(struct cmd_db *d, const struct study_phase *p, const struct report_style *style,
+                      struct bytes *b, struct fault *f)
+{
+	struct shares s;
+	int64_t many, ranked;
+	const char *note;
+
+	shares_init(&s, d);
+	if (count_trials(d, p, &many, &ranked, f) || shares_add(&s, d, p, f))
+		return -1;
+	put_title(d->study, p, (uint64_t)many, b);
+	if (s.report.nrows)
+		report_put_table(&s.report, style, b);
+	note = shares_note(&s, d, p);
+	if (note)
+		text_putf(b, "(%s)\n", note);
+	return 0;
+}
+
 static int put_phase(struct cmd_db *d, const struct results *o, const struct study_phase *p, struct bytes *b,
                      struct fault *f)
 {
@@ -111,6 +132,8 @@ static int put_phase(struct cmd_db *d, const struct results *o, const struct stu
 
 	if (o->group)
 		return put_groups(d, o, p, &style, b, f);
+	if (o->importance)
+		return put_shares(d, p, &style, b, f);
 	if (put_trials(d, o, p, &style, b, f) || outer_read(d, p, &e, f))
 		return -1;
 	if (e.nparts) {
@@ -176,24 +199,54 @@ static int put_phases_json(struct cmd_db *d, const struct results *o, struct byt
 	return 0;
 }
 
-/* All rows of all phases that are wanted. */
-static int collect(struct cmd_db *d, const struct results *o, enum ranking_kind kind, struct ranking_table *t,
-                   struct grouping *g, struct fault *f)
+/* All rows of all phases that are wanted: trials, groups or shares of parameters. */
+struct collection {
+	struct ranking_table table;
+	struct grouping groups;
+	struct shares shares;
+	struct report *report; /* of one of them */
+	const char *key;
+};
+
+static void begin_collection(struct cmd_db *d, const struct results *o, enum ranking_kind kind,
+                             struct collection *c)
 {
+	if (o->group) {
+		c->groups = o->groups;
+		grouping_init(&c->groups, d, kind, NULL);
+		c->report = &c->groups.report;
+	} else if (o->importance) {
+		shares_init(&c->shares, d);
+		c->report = &c->shares.report;
+	} else {
+		ranking_table_init(&c->table, &d->arena, kind, d->study, o->phase);
+		c->report = &c->table.report;
+	}
+	c->key = o->group ? "groups" : o->importance ? "importance" : "trials";
+}
+
+static int collect_phase(struct cmd_db *d, const struct results *o, const struct study_phase *p,
+                         struct collection *c, struct fault *f)
+{
+	struct ranking_ask q = ask(d, o, p);
 	uint64_t shown, many;
-	int bad = 0;
 
 	if (o->group)
-		grouping_init(g, d, kind, NULL);
-	else
-		ranking_table_init(t, &d->arena, kind, d->study, o->phase);
-	for (uint32_t i = 0; i < d->study->nphases && !bad; i++) {
-		const struct study_phase *p = &d->study->phases[i];
-		struct ranking_ask q = ask(d, o, p);
+		return grouping_add(&c->groups, d, p, f);
+	if (o->importance)
+		return shares_add(&c->shares, d, p, f);
+	return ranking_add(d, &c->table, &q, &shown, &many, f);
+}
 
-		if (wanted(d, o, p))
-			bad = o->group ? grouping_add(g, d, p, f) : ranking_add(d, t, &q, &shown, &many, f);
-	}
+static int collect(struct cmd_db *d, const struct results *o, enum ranking_kind kind, struct collection *c,
+                   struct fault *f)
+{
+	int bad = 0;
+
+	begin_collection(d, o, kind, c);
+	for (uint32_t i = 0; i < d->study->nphases && !bad; i++)
+		if (wanted(d, o, &d->study->phases[i]))
+			bad = collect_phase(d, o, &d->study->phases[i], c, f);
 	return bad;
 }
 
@@ -221,21 +274,19 @@ static int put_estimates(struct cmd_db *d, const struct results *o, struct bytes
 
 static int put_json(struct cmd_db *d, const struct results *o, struct fault *f)
 {
-	struct grouping g = o->groups;
-	struct ranking_table t;
-	struct report *r = o->group ? &g.report : &t.report;
+	struct collection c;
 	struct bytes b = {0};
 	int bad;
 
 	text_put(&b, "{");
 	cmd_put_string(&b, "study", d->study->name);
 	cmd_put_string(&b, "database", d->path);
-	bad = put_phases_json(d, o, &b, f) || collect(d, o, RANKING_JSON, &t, &g, f);
+	bad = put_phases_json(d, o, &b, f) || collect(d, o, RANKING_JSON, &c, f);
 	if (!bad) {
-		report_key(&b, o->group ? "groups" : "trials");
-		report_put_json(r, &b);
-		report_finish_json(r, &b);
-		bad = put_estimates(d, o, &b, f);
+		report_key(&b, c.key);
+		report_put_json(c.report, &b);
+		report_finish_json(c.report, &b);
+		bad = o->importance ? 0 : put_estimates(d, o, &b, f);
 	}
 	text_put(&b, "}\n");
 	if (!bad)
@@ -246,13 +297,12 @@ static int put_json(struct cmd_db *d, const struct results *o, struct fault *f)
 
 static int put_csv(struct cmd_db *d, const struct results *o, struct fault *f)
 {
-	struct grouping g = o->groups;
-	struct ranking_table t;
+	struct collection c;
 	struct bytes b = {0};
 
-	if (collect(d, o, RANKING_CSV, &t, &g, f))
+	if (collect(d, o, RANKING_CSV, &c, f))
 		return -1;
-	report_put_csv(o->group ? &g.report : &t.report, &b);
+	report_put_csv(c.report, &b);
 	cmd_write(stdout, &b);
 	bytes_finish(&b);
 	return 0;
@@ -297,6 +347,8 @@ int cmd_results(int argc, char **argv)
 	     "metric: the best first (default); trial: by number; else by that parameter"},
 	    {"group", 'g', CMD_TEXT, &o.group, "NAME,..",
 	     "not trials, but how those with the same value of these parameters did"},
+	    {"importance", 'i', CMD_FLAG, &o.importance, NULL,
+	     "not trials, but which parameters make the best of them better"},
 	    {"limit", 'n', CMD_NUMBER, &o.limit, "N", "so many trials of each phase; 0: all (default 10)"},
 	    {"json", 0, CMD_FLAG, &o.json, NULL,
 	     "one object: phases, all trials, estimates over outer folds"},
@@ -304,7 +356,8 @@ int cmd_results(int argc, char **argv)
 	    {0},
 	};
 	const struct cmd_usage usage = {
-	    "results", "[DB] [--phase P] [--sort KEY] [--group NAME,..] [--limit N] [--json|--csv]",
+	    "results",
+	    "[DB] [--phase P] [--sort KEY] [--group NAME,..|--importance] [--limit N] [--json|--csv]",
 	    "Trials of each phase, the best first: how many folds are done (n), their mean (or what the "
 	    "study\n"
 	    "aggregates by), sd, min and max, and the parameters, own and inherited. An incomplete trial has "
@@ -313,11 +366,16 @@ int cmd_results(int argc, char **argv)
 	    "that\n"
 	    "runs once for each outer fold gives an estimate over them, beside that of the picked trials' "
 	    "inner\n"
-	    "folds. Tables show six digits, --json and --csv all of them.",
+	    "folds. Tables show six digits, --json and --csv all of them.\n\n"
+	    "--importance compares, for each parameter, the values of the best tenth of the complete trials "
+	    "with\n"
+	    "those of all (PED-ANOVA); the shares sum to 1. Outer folds count together, by places within "
+	    "each.",
 	    options,
 	    "  ranksweep results digits.db\n"
 	    "  ranksweep results digits.db --phase finetune --limit 0\n"
 	    "  ranksweep results digits.db --phase finetune --group hidden\n"
+	    "  ranksweep results digits.db --importance\n"
 	    "  ranksweep results digits.db --json | jq '.trials[] | select(.complete) | .value'"};
 	struct fault f = {0};
 	int rc = cmd_parse(&usage, &argc, argv, &f);
@@ -326,6 +384,8 @@ int cmd_results(int argc, char **argv)
 		rc = cmd_misuse(&usage, &f, "one database at a time, not also `%s`", argv[1]);
 	if (rc == 0 && o.json && o.csv)
 		rc = cmd_misuse(&usage, &f, "--json or --csv, not both");
+	if (rc == 0 && o.importance && (o.group || o.sort || o.limit >= 0))
+		rc = cmd_misuse(&usage, &f, "--importance goes with --phase, --json and --csv only");
 	if (rc == 0)
 		rc = results(argv[0], &o, &f);
 	return rc < 0 ? cmd_print_fault(&f) : 0;

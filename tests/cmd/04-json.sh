@@ -20,6 +20,9 @@ phases:
     command: sh -c 'printf "not \377 UTF-8 \001 \"\\\\\n"; echo "@metric err=0.$0"' {outer_fold}1
 YAML
 exits "a nested study with failures runs" 1 "$rs" run s.yaml --ranks 1 --progress none
+mkdir many
+sed 's/^study: s/study: many/; s/c: \[1, 2, 3\]/c: [1, 2, 4, 5, 6, 7, 8, 9, 10, 11]/' s.yaml >many/many.yaml
+exits "one with more trials too" 0 "$rs" run many/many.yaml --db many/many.db --ranks 1 --progress none
 unit=$(sql s.db "select min(unit) from units where phase = 'test'")
 failed=$(sql s.db "select min(unit) from units where state = 'failed'")
 trial=$(sql s.db "select trial from units where unit = $failed")
@@ -32,11 +35,12 @@ document() {
     'show trial=N') "$rs" show trial="$trial" --json ;;
     log) "$rs" log "$unit" --json ;;
     'results --group') "$rs" results --group c --json ;;
+    'results --importance') "$rs" results many/many.db --importance --json ;;
     graph) for level in phase trial unit; do "$rs" graph --level "$level" --json || return; done ;;
     *) "$rs" "$1" --json ;;
     esac
 }
-documents=(check status list 'show UNIT' 'show trial=N' log results 'results --group' best graph)
+documents=(check status list 'show UNIT' 'show trial=N' log results 'results --group' 'results --importance' best graph)
 for d in "${documents[@]}"; do
     exits "$d prints" 0 document "$d"
     cp out "$d.json"
