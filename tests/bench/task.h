@@ -1,0 +1,59 @@
+/* task: what a search is measured on: real training runs kept as a table, or a function. tasks/README.md says
+ * what they are and what stands in their files. */
+#ifndef TASK_H
+#define TASK_H
+
+#include "arena.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum task_kind { TASK_REAL, TASK_INT, TASK_CHOICE };
+enum { TASK_PARAMS = 16, TASK_CHOICES = 16, TASK_LEVELS = 64 };
+
+struct task_param {
+	const char *name;
+	enum task_kind kind;
+	bool log;
+	double lo, hi;
+	const char *choices[TASK_CHOICES];
+	uint32_t nchoices;
+	int32_t parent; /* -1: always active; else where the choice of that one is in the mask `when` */
+	uint32_t when;
+	double levels[TASK_LEVELS]; /* numbers of a full grid */
+	uint32_t nlevels;           /* also for choices */
+};
+
+struct task_row {
+	const double *x;     /* for each column; a choice is its number; NaN: not active */
+	const double *curve; /* mean over the folds after each step */
+	double seconds;      /* of all folds and phases */
+};
+
+struct task {
+	const char *name, *function; /* function NULL: a table */
+	bool maximize, nearest;
+	double best, median; /* of all that the table holds: regret 0 and 1 */
+	struct task_param params[TASK_PARAMS];
+	uint32_t nparams;
+	uint32_t columns[TASK_PARAMS], ncolumns; /* parameters in the order of the table's columns */
+	uint32_t folds, nphases, steps;          /* steps of the curve */
+	const char *curve_param;                 /* the parameter that says how far along the curve */
+	double curve_step;
+	const struct task_row *rows;
+	uint32_t nrows;
+};
+
+/* Reads DIR/NAME.csv; ends the program when it cannot. */
+void task_read(struct task *t, struct arena *a, const char *dir, const char *name);
+/* The study file of one phase that searches it: parameter i is called p<i>. */
+const char *task_study(const struct task *t, struct arena *a, uint64_t seed, const char *search,
+                       uint32_t trials);
+
+/* A point has a number for each parameter: a choice's is its index, an inactive one's is NaN. */
+double task_value(const struct task *t, const double *point, double *seconds);
+
+/* The next word of a list with commas between them; false at its end. */
+bool next_word(const char **list, char *word, size_t cap);
+
+#endif
