@@ -48,8 +48,8 @@ phases:
 YAML
 "$rs" check s.yaml --json >plan.json
 is "check: units of each phase and in all" "$(jq -c '[.phases[].units, .units]' plan.json)" '[20,40,1,61]'
-is "auto is resolved" "$(jq -c '[.phases[] | [.search, .auto]]' plan.json)" '[["sobol",true],["grid",true],[null,false]]'
-like "and shown" "$("$rs" check s.yaml)" "auto -> sobol"
+is "auto is resolved" "$(jq -c '[.phases[] | [.search, .auto]]' plan.json)" '[["auto",true],["grid",true],[null,false]]'
+like "and shown" "$("$rs" check s.yaml)" "auto -> grid"
 like "the first command line" "$(jq -r '.phases[0].command' plan.json)" "^true --lr 0\.[0-9]+ --act .* --save s.out/dir/pre/t1/f0/x --fold 0$"
 like "below a parent" "$(jq -r '.phases[1].command' plan.json)" "^true --load s.out/dir/pre/t1/f0/x --lr 0\.[0-9]+ --wd 1$"
 is "no warning" "$(jq -c .warnings plan.json)" '[]'

@@ -278,7 +278,7 @@ static void many_workers_are_of_use(void **state)
 static void it_restarts_until_the_best_of_many_minima(void **state)
 {
 	(void)state;
-	reaches(rastrigin, lab_of(4, 0, 0), 1e-3, 20000);
+	reaches(rastrigin, lab_of(4, 0, 0), 1e-3, 40000);
 }
 
 static double distance(const double *a, const double *b, uint32_t n)

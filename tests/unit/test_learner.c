@@ -223,8 +223,6 @@ static void parents_are_chosen(void **state)
 		struct fixture x;
 		uint32_t late = 0;
 
-		if (kinds[k] == SEARCH_CMAES)
-			continue; /* takes parents in turn */
 		open(&x, kinds[k], "[a, b, c]", "    params: {a: \"uniform(0, 1)\"}\n");
 		x.ready[0] = false;
 		for (int i = 0; i < 50; i++) {
