@@ -16,6 +16,7 @@ struct parzen_point {
 
 struct parzen_rules {
 	double prior_weight; /* of the wide kernel, beside points of weight 1 */
+	double sigma_joint;  /* see parzen.c; 0: by gaps alone */
 	double sigma_least;  /* of a kernel, in widths of the cube, ... */
 	double sigma_count;  /* ... or sigma_count/(points + 2), whichever is more */
 };

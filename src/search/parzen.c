@@ -5,9 +5,17 @@
  * widths and the kernels of choices that S. Watanabe, "Tree-Structured Parzen Estimator: Understanding Its
  * Algorithm Components", arXiv:2304.11127 (2023), section 3.3, compares.
  *
- * A number's kernel is a normal truncated to the cube. Points that share a value on an axis share the kernel
- * there, so that their order means nothing, and a discrete axis has no more kernels than values. A choice's
- * kernel is uniform with one point of weight 1 on it.
+ * A number's kernel is a normal truncated to the cube. How wide it is, is a compromise: the gap to the
+ * neighbours on one axis is much less than the distance between points when there are many axes, so that the
+ * search would not look far enough from its best points; a width of c n^(-1/(d+4)), the rule of D. W. Scott
+ * ("Multivariate Density Estimation", 1992) for n points on d axes, is the same for all and does not become
+ * narrow where points have gathered. Measured on tables and functions the first gets stuck more often on
+ * spaces with choices and conditions, the second comes less close to the minima of smooth functions, and
+ * their geometric mean is nearly as good as the better one on both.
+ *
+ * Points that share a value on an axis share the kernel there, so that their order means nothing, and a
+ * discrete axis has no more kernels than values. A choice's kernel is uniform with one point of weight 1 on
+ * it.
  *
  * What an ask costs is evaluating all kernels at each candidate. On an axis this is one pass over different
  * kernels without exponentials, and for cells, which are few, what was computed is kept. */
@@ -104,6 +112,15 @@ static double gap(const struct ordinate *list, uint32_t n, uint32_t from, uint32
 	return fmax(left, right);
 }
 
+static uint32_t count_axes(const struct parzen *z)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < z->naxes; i++)
+		n += z->axes[i].levels != 1;
+	return n;
+}
+
 static void make_number(struct parzen *z, uint32_t axis, const struct parzen_point *points,
                         const struct parzen_rules *rules)
 {
@@ -111,14 +128,20 @@ static void make_number(struct parzen *z, uint32_t axis, const struct parzen_poi
 	struct ordinate *list = arena_array(z->arena, z->count, sizeof *list);
 	uint32_t n = order_points(z, axis, points, list);
 	double least = fmax(rules->sigma_least, rules->sigma_count / (n + 2));
+	double joint = rules->sigma_joint * pow(n, -1.0 / (count_axes(z) + 4));
 
 	k->list = arena_array(z->arena, n + FIRST, sizeof *k->list);
 	k->list[PRIOR] = number_kernel(0.5, 1);
 	k->n = FIRST;
 	for (uint32_t from = 0, to; from < n; from = to) {
+		double sigma;
+
 		for (to = from; to < n && list[to].x == list[from].x; to++)
 			k->of[list[to].point] = k->n;
-		k->list[k->n++] = number_kernel(list[from].x, fmin(fmax(gap(list, n, from, to), least), 1));
+		sigma = gap(list, n, from, to);
+		if (joint > 0)
+			sigma = sqrt(sigma * joint);
+		k->list[k->n++] = number_kernel(list[from].x, fmin(fmax(sigma, least), 1));
 	}
 	k->of[z->count - 1] = PRIOR;
 	k->values = arena_array(z->arena, k->n, sizeof *k->values);
@@ -199,14 +222,14 @@ static double log_sinh_ratio(double t)
 }
 
 /* Where a cell is narrow beside the kernel, the slope and the curvature at its middle are enough. */
-static double log_mass(const struct number_kernel *k, struct cell c)
+static double log_mass(const struct number_kernel *k, struct cell c, double log_width)
 {
 	double width = (c.hi - c.lo) * k->scale, middle = (cell_middle(c) - k->mu) * k->scale;
 
 	if (width >= 0.25)
 		return normal_log_mass((c.lo - k->mu) * k->scale, (c.hi - k->mu) * k->scale) - k->log_total;
-	return log(c.hi - c.lo) - width * width / 24 + log_sinh_ratio(0.5 * width * middle) +
-	       log_density(k, cell_middle(c));
+	return log_width + log_density(k, cell_middle(c)) + log_sinh_ratio(0.5 * width * middle) -
+	       width * width / 24;
 }
 
 static const double *values_at_cell(struct parzen *z, struct kernels *k, struct cell c)
@@ -223,7 +246,7 @@ static const double *values_at_cell(struct parzen *z, struct kernels *k, struct 
 	k->seen = s;
 	s->values[UNIFORM] = log(c.hi - c.lo);
 	for (uint32_t i = PRIOR; i < k->n; i++)
-		s->values[i] = log_mass(&k->list[i], c);
+		s->values[i] = log_mass(&k->list[i], c, s->values[UNIFORM]);
 	return s->values;
 }
 
@@ -275,7 +298,7 @@ double log_sum_exp(const double *x, uint32_t n)
 	double top = x[0], sum = 0;
 
 	for (uint32_t i = 1; i < n; i++)
-		top = fmax(top, x[i]);
+		top = x[i] > top ? x[i] : top;
 	if (isinf(top))
 		return top;
 	for (uint32_t i = 0; i < n; i++)

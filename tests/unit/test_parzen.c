@@ -78,6 +78,20 @@ static void density_of_two_points(void **state)
 	arena_finish(&x.arena);
 }
 
+/* sigma is the geometric mean of 0.4 and 0.2 2^(-1/5). */
+static void widths_between_gap_and_number(void **state)
+{
+	static const struct parzen_rules both = {
+	    .prior_weight = 1, .sigma_joint = 0.2, .sigma_least = 0.01, .sigma_count = 1};
+	struct fixture x;
+
+	(void)state;
+	open_one(&x, &number, (struct cell[]){at(0.2), at(0.6)}, NULL, 2);
+	x.parzen = parzen_new(&x.arena, &number, 1, x.points, 2, &both);
+	expect(&x, at(0.3), 0.20849263718506268, 1e-14);
+	arena_finish(&x.arena);
+}
+
 /* The gap of the first, 0.02, is less than a kernel may be wide with three points: 1/5. */
 static void masses_of_three_points(void **state)
 {
@@ -295,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(density_of_two_points),
+	    cmocka_unit_test(widths_between_gap_and_number),
 	    cmocka_unit_test(masses_of_three_points),
 	    cmocka_unit_test(density_of_one_point_reaches_the_far_end),
 	    cmocka_unit_test(chances_of_choices),
