@@ -138,7 +138,7 @@ cover: ## line coverage of the pure library by its unit and property tests
 units: $(UNIT_BINS)
 
 BENCH_BINS := $(call bins,tests/bench/bench_*.c)
-$(BUILD)/tests/bench/bench_resume: $(call objs,src/drive/ledger.c src/drive/propose.c) $(BUILD)/libedge.a
+$(BUILD)/tests/bench/bench_resume: $(call objs,$(addprefix src/drive/,adviser.c council.c ledger.c propose.c)) $(BUILD)/libedge.a
 # Until all searches are there.
 $(BUILD)/libabsent.a: $(call objs,$(wildcard tests/bench/absent/*.c))
 $(BENCH_BINS): | $(BUILD)/libabsent.a

@@ -1,4 +1,5 @@
-/* child: starting and ending training programs; the only module that forks, waits and kills.
+/* child: starting and ending training programs, and search programs, their companions; the only module that
+ * forks, waits and kills.
  *
  * A small keeper process, forked before MPI_Init, starts and supervises all trainers of its rank. It talks to
  * the rank over one socket pair. The rank makes the pipes and keeps their reading ends; the keeper gets the
@@ -37,10 +38,14 @@ struct child_spec {
 	int64_t memory_bytes; /* RLIMIT_DATA and RLIMIT_AS-like limit; 0 none */
 	const uint32_t *cpus; /* affinity; ncpus 0: leave */
 	uint32_t ncpus;
-	int metric_fd_env; /* reserved, 0 */
+	/* A companion, whose id is from CHILD_COMPANION up: its descriptor 0 is a pipe instead of /dev/null,
+	 * its stderr is err_fd, it has no metric descriptor, and what `setup` prints goes to its stderr. */
+	int err_fd;
 };
-struct child_pipes { /* reading ends, non-blocking, close-on-exec; the caller closes them */
+#define CHILD_COMPANION 0x80000000u
+struct child_pipes { /* our ends, non-blocking, close-on-exec; the caller closes them; -1: there is none */
 	int out, err, metric;
+	int in; /* of a companion: to write to */
 };
 /* Ask the keeper to start it. The trainer's metric descriptor is number CHILD_METRIC_FD, and
  * RANKSWEEP_METRIC_PIPE in its environment is the inode of that pipe. -1 only when the keeper is gone or we
@@ -64,9 +69,11 @@ struct child_event {
 	double user_seconds, system_seconds;
 	uint64_t max_rss_kb;
 };
-/* Next waiting event: 1 and *e, 0 none now, -1 the keeper is gone (FAULT_IO). Never blocks. CHILD_EXITED
- * comes when the whole tree is gone. */
+/* Next waiting event of a trainer: 1 and *e, 0 none now, -1 the keeper is gone (FAULT_IO). Never blocks.
+ * CHILD_EXITED comes when the whole tree is gone. */
 int keeper_next(struct keeper *k, struct child_event *e, struct fault *f);
+/* The same of companions, whose events keeper_next puts aside: only what it has come across is here. */
+int keeper_next_companion(struct keeper *k, struct child_event *e);
 
 /* How a process of this host looks to anybody, whoever started it. */
 enum child_sight {

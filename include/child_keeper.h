@@ -23,8 +23,8 @@ enum child_request_kind { CHILD_REQUEST_START = 1, CHILD_REQUEST_STOP, CHILD_REQ
 enum { CHILD_REQUEST_BYTES = 16 << 20, CHILD_CPUS = 8192, CHILD_PIPES = 3 };
 
 /* A START is followed by ncpus uint32 and then 1 + argc + envc strings with their NULs: cwd, argv, envp. The
- * writing ends of out, err, metric ride on its first byte. `error` is an errno found by the rank already: the
- * keeper sends it back as the event. */
+ * writing ends of out, err, metric (of a companion: out, err, and the reading end of its descriptor 0) ride
+ * on its first byte. `error` is an errno found by the rank already: the keeper sends it back as the event. */
 struct child_request {
 	uint32_t bytes; /* of the whole request, this head included */
 	uint32_t kind, id, ncpus, argc, envc;
@@ -40,6 +40,7 @@ struct child_order {
 	const char *const *argv, *const *envp;
 	const char *cwd;
 	int pipes[CHILD_PIPES]; /* >= 4 */
+	bool companion;         /* the third is its descriptor 0, and it has no metric descriptor */
 	int64_t memory_bytes;   /* 0: none */
 	const unsigned char *cpu_mask;
 	size_t cpu_mask_bytes; /* 0: leave the affinity */

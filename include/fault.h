@@ -9,13 +9,14 @@
 /* The exit statuses of the program (sysexits.h numbers where one fits). */
 enum fault_code {
 	FAULT_NONE = 0,
-	FAULT_UNITS = 1,   /* done, but units failed or are blocked */
-	FAULT_USAGE = 64,  /* wrong command line */
-	FAULT_STUDY = 65,  /* wrong study file or arguments that contradict it */
-	FAULT_WORKER = 69, /* no worker left */
-	FAULT_BUG = 70,    /* our own mistake */
-	FAULT_IO = 74,     /* database or file system */
-	FAULT_STOPPED = 75 /* stopped before the end, resumable by the same command */
+	FAULT_UNITS = 1,    /* done, but units failed or are blocked */
+	FAULT_USAGE = 64,   /* wrong command line */
+	FAULT_STUDY = 65,   /* wrong study file or arguments that contradict it */
+	FAULT_WORKER = 69,  /* no worker left */
+	FAULT_BUG = 70,     /* our own mistake */
+	FAULT_IO = 74,      /* database or file system */
+	FAULT_STOPPED = 75, /* stopped before the end, resumable by the same command */
+	FAULT_SEARCH = 76   /* a phase's search program ended, or said what cannot be (EX_PROTOCOL) */
 };
 
 struct fault {

@@ -25,6 +25,7 @@ struct leader_config {
 	enum progress_mode progress;
 	struct wire *wire;
 	struct wire_info info;
+	struct keeper *keeper;
 	struct worker *own; /* rank 0's own worker, NULL when others do the work */
 	int signal_fd;
 };

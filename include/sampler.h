@@ -39,6 +39,9 @@ struct sampler_ask {
 enum { SAMPLER_TRIES = 100000 };
 enum sampler_answer sampler_ask(const struct sampler_ask *q, struct value *own, uint32_t *parent);
 
+/* The part of it that the study file itself answers (`enqueue`): false when trial q->k is not of that. */
+bool sampler_enqueued(const struct sampler_ask *q, struct value *own, uint32_t *parent);
+
 /* Raw sequences, for tests: dimension d of point n. Owen-scrambled by seed; seed 0 is the plain sequence. */
 double sobol_point(uint64_t n, uint32_t dim, uint64_t seed);
 enum { SOBOL_MAX_DIMS = 64 }; /* beyond: hashed random coordinates */

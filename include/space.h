@@ -64,7 +64,8 @@ struct param {
 	const struct expr *lo, *hi; /* bounds; mu and sigma of normal; may name other parameters */
 	int64_t step;               /* INT */
 	const struct expr *cond;    /* active only when true; NULL: always */
-	const char *text;           /* the domain as written, canonical: identity and `check` use it */
+	const char *lo_text, *hi_text, *cond_text; /* these three as texts; NULL where there is none */
+	const char *text; /* the domain as written, canonical: identity and `check` use it */
 	uint32_t line, col;
 };
 
@@ -101,6 +102,12 @@ bool space_grid_point(const struct space *s, const struct scope *scope, int64_t 
 
 /* Do these values (an enqueued or stored assignment) lie in the space: 0, or -1 and why. */
 int space_check(const struct space *s, const struct scope *scope, const struct value *own, struct fault *f);
+
+/* The first `require` that does not hold for these values, as written; NULL: all do. */
+const char *space_broken_rule(const struct space *s, const struct scope *scope);
+/* The rest of space_check: each value lies in its domain, and only active parameters have one. */
+int space_check_values(const struct space *s, const struct scope *scope, const struct value *own,
+                       struct fault *f);
 
 /* Value from its text for parameter `p` (as stored or enqueued): the choice with that text, or a number of
  * the domain's kind. Text that is no choice any more (the study was edited) becomes a new choice in `a`.

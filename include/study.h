@@ -16,7 +16,8 @@ enum goal { GOAL_MINIMIZE, GOAL_MAXIMIZE };
 enum aggregate { AGGREGATE_MEAN, AGGREGATE_MEDIAN, AGGREGATE_MIN, AGGREGATE_MAX };
 enum report_rule { REPORT_LAST, REPORT_BEST };
 enum phase_folds { FOLDS_EACH, FOLDS_OUTER, FOLDS_NONE };
-/* `auto` is resolved by the parser. GIVEN: scheduled phases, nothing is searched. */
+/* `auto` is resolved by the parser. PROGRAM: a program of the user's proposes. GIVEN: scheduled phases,
+ * nothing is searched. */
 enum search_kind {
 	SEARCH_GRID,
 	SEARCH_RANDOM,
@@ -25,12 +26,13 @@ enum search_kind {
 	SEARCH_CMAES,
 	SEARCH_GP,
 	SEARCH_AUTO,
+	SEARCH_PROGRAM,
 	SEARCH_GIVEN
 };
 /* Does this search learn from results? Then a trial is proposed when a slot will be free for it. */
 static inline bool search_learns(enum search_kind k)
 {
-	return k >= SEARCH_TPE && k <= SEARCH_AUTO;
+	return k >= SEARCH_TPE && k <= SEARCH_PROGRAM;
 }
 enum pick_kind { PICK_ALL, PICK_BEST };
 
@@ -137,7 +139,10 @@ struct study_phase {
 	enum phase_folds folds;
 	struct space space;
 	enum search_kind search;
-	bool search_auto; /* the user wrote `auto` or nothing */
+	bool search_auto;           /* the user wrote `auto` or nothing */
+	const char *const *program; /* SEARCH_PROGRAM: its argument vector, NULL-terminated */
+	const char *program_text;   /* the same as one line for people, and for identity; else NULL */
+	int64_t answer_ms;          /* how long it may take to answer */
 	int64_t trials; /* for each parent combination, or in total; for grid without `trials`: INT64_MAX (all
 	                   points) */
 	bool trials_total;

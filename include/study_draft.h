@@ -158,5 +158,7 @@ void draft_check_searches(struct draft *d);
 void draft_read_commands(struct draft *d);
 /* The canonical text of a command of that phase; NULL: told. */
 const char *draft_command_text(struct draft *d, const struct yaml_node *v, const char *phase);
+/* The words of a search program, NULL-terminated, and its canonical text; NULL: told. */
+const char **draft_program(struct draft *d, const struct yaml_node *v, const char **text);
 
 #endif

@@ -31,6 +31,10 @@ size_t text_distance(const char *a, const char *b, size_t cap);
 /* The nearest of n words to `s`, or NULL when none is near enough to be meant. */
 const char *text_nearest(const char *s, const char *const *words, size_t n);
 
+/* Length of the valid UTF-8 sequence at s (n > 0 bytes), or 0 (RFC 3629: no overlong forms, no surrogates).
+ */
+size_t text_utf8(const char *s, size_t n);
+
 /* Append `"..."` as JSON to a bounded buffer: invalid UTF-8 becomes U+FFFD. Declared over bytes.h. */
 struct bytes;
 void text_put_json(struct bytes *b, const char *s, size_t n);

@@ -327,9 +327,9 @@ const char *text_nearest(const char *s, const char *const *words, size_t n)
 	return found;
 }
 
-/* Length of the valid UTF-8 sequence at s, or 0 (RFC 3629: no overlong forms, no surrogates). */
-static size_t utf8_len(const unsigned char *s, size_t n)
+size_t text_utf8(const char *str, size_t n)
 {
+	const unsigned char *s = (const unsigned char *)str;
 	static const unsigned char low[] = {0xa0, 0x80, 0x90, 0x80}, high[] = {0xbf, 0x9f, 0xbf, 0x8f};
 	size_t len = s[0] < 0x80   ? 1
 	             : s[0] < 0xc2 ? 0
@@ -357,7 +357,7 @@ void text_put_json(struct bytes *b, const char *str, size_t n)
 
 	bytes_put_u8(b, '"');
 	for (size_t i = 0; i < n;) {
-		size_t len = utf8_len(s + i, n - i);
+		size_t len = text_utf8(str + i, n - i);
 
 		if (len == 0) {
 			text_put(b, "\xef\xbf\xbd");

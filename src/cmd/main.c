@@ -69,7 +69,8 @@ static void put_usage(FILE *to)
 	    "\nDB is a database, or the study file it belongs to; it may be left out where the current\n"
 	    "folder has one database only. `ranksweep VERB --help` says more, with examples.\n\n"
 	    "exit status: 0 all done; 1 units failed or are blocked; 64 wrong usage; 65 wrong study file;\n"
-	    "69 no worker left; 70 a bug; 74 database or file system; 75 stopped, resumable\n");
+	    "69 no worker left; 70 a bug; 74 database or file system; 75 stopped, resumable;\n"
+	    "76 a search program failed\n");
 }
 
 static const struct verb *find_verb(const char *name)

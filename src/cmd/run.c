@@ -35,7 +35,8 @@ static const char usage[] =
     "\n"
     "A first ^C (or USR1, TERM) ends the running units and stops, a second one stops at once.\n"
     "Exit status: 0 all done; 1 done, but units failed or are blocked; 65 wrong study file;\n"
-    "69 no worker; 74 database; 75 stopped before the end: the same command goes on.\n";
+    "69 no worker; 74 database; 75 stopped before the end: the same command goes on; 76 a search\n"
+    "program failed.\n";
 
 struct run_options {
 	const char *what; /* STUDY.yaml or STUDY.db */
@@ -251,6 +252,7 @@ static int lead(struct rank *r, const struct run_options *o, struct fault *f)
 	                          .progress = o->progress,
 	                          .wire = r->wire,
 	                          .info = r->info,
+	                          .keeper = r->keeper,
 	                          .own = r->worker,
 	                          .signal_fd = r->signal_fd};
 	struct fault verdict = {0};

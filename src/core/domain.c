@@ -374,28 +374,35 @@ static int int_step(struct param *p, const struct expr *e, struct fault *f)
 	return 0;
 }
 
-/* Comma-separated expressions; *n is their number, at most 3 are kept. */
-static int parse_args(struct arena *a, struct piece args, struct expr **e, uint32_t *n, const char **canon,
-                      size_t *at, const char *text, struct fault *f)
+struct arguments {
+	uint32_t n; /* at most 3 are kept */
+	struct expr *e[3];
+	const char *text[3];
+	const char *all; /* canonical */
+};
+
+/* Comma-separated expressions. */
+static int parse_args(struct arena *a, struct piece args, struct arguments *x, size_t *at, const char *text,
+                      struct fault *f)
 {
 	const char *s = args.s, *end = args.s + args.n;
 
-	*n = 0;
-	*canon = "";
+	*x = (struct arguments){.all = ""};
 	while (args.n) {
 		const char *q = scan(s, end, at_comma);
 		struct piece w = trim(s, q);
 		size_t off;
 
-		if (*n < 3) {
-			e[*n] = expr_parse(a, w.s, w.n, &off, f);
-			if (!e[*n]) {
+		if (x->n < 3) {
+			x->e[x->n] = expr_parse(a, w.s, w.n, &off, f);
+			if (!x->e[x->n]) {
 				*at = (size_t)(w.s - text) + off;
 				return -1;
 			}
-			*canon = arena_printf(a, "%s%s%s", *canon, *n ? ", " : "", canonical_arg(a, w));
+			x->text[x->n] = canonical_arg(a, w);
+			x->all = arena_printf(a, "%s%s%s", x->all, x->n ? ", " : "", x->text[x->n]);
 		}
-		++*n;
+		x->n++;
 		if (q == end)
 			break;
 		s = q + 1;
@@ -407,9 +414,7 @@ static int parse_function(struct arena *a, const char *name, struct piece args, 
                           const char *text, struct fault *f)
 {
 	const struct shape *sh = find_shape(name);
-	struct expr *e[3] = {0};
-	const char *canon;
-	uint32_t n;
+	struct arguments x;
 
 	if (!sh)
 		return unknown_shape(name, f);
@@ -417,20 +422,22 @@ static int parse_function(struct arena *a, const char *name, struct piece args, 
 		return fault_set(f, FAULT_STUDY, "%s( has no ')' at its end: write %s", name, sh->usage);
 	if (sh->kind == DOMAIN_CHOICE)
 		return parse_choices(a, args, p, at, text, f);
-	if (parse_args(a, args, e, &n, &canon, at, text, f))
+	if (parse_args(a, args, &x, at, text, f))
 		return -1;
-	if (n < sh->min || n > sh->max)
-		return fault_set(f, FAULT_STUDY, "%s with %u value%s: write %s", name, n, n == 1 ? "" : "s",
-		                 sh->usage);
+	if (x.n < sh->min || x.n > sh->max)
+		return fault_set(f, FAULT_STUDY, "%s with %u value%s: write %s", name, x.n,
+		                 x.n == 1 ? "" : "s", sh->usage);
 	p->kind = sh->kind;
-	p->text = arena_printf(a, "%s(%s)", name, canon);
+	p->text = arena_printf(a, "%s(%s)", name, x.all);
 	if (sh->kind == DOMAIN_POINTS)
-		return parse_points(a, name, e, p, f);
+		return parse_points(a, name, x.e, p, f);
 	p->ordered = true;
-	p->lo = e[0];
-	p->hi = e[1];
+	p->lo = x.e[0];
+	p->hi = x.e[1];
+	p->lo_text = x.text[0];
+	p->hi_text = x.text[1];
 	p->step = 1;
-	return n == 3 ? int_step(p, e[2], f) : 0;
+	return x.n == 3 ? int_step(p, x.e[2], f) : 0;
 }
 
 static int parse_constant(struct arena *a, struct piece d, struct param *p)
@@ -472,7 +479,8 @@ int domain_parse(struct arena *a, const char *text, size_t n, struct param *p, s
 	c = trim(cond + 3, end);
 	p->cond = expr_parse(a, c.s, c.n, &off, f);
 	*at = (size_t)(c.s - text) + (p->cond ? 0 : off);
-	p->text = arena_printf(a, "%s if %.*s", p->text, (int)c.n, c.s);
+	p->cond_text = arena_strndup(a, c.s, c.n);
+	p->text = arena_printf(a, "%s if %s", p->text, p->cond_text);
 	return p->cond ? 0 : fault_context(f, "condition after 'if'");
 }
 

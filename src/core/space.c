@@ -106,12 +106,12 @@ static bool draw_one(const struct param *p, const struct scope *s, double u, str
 	return true;
 }
 
-static bool requirements_hold(const struct space *s, const struct scope *scope)
+const char *space_broken_rule(const struct space *s, const struct scope *scope)
 {
 	for (uint32_t i = 0; i < s->nrequire; i++)
 		if (!expr_holds(s->require[i], scope, true))
-			return false;
-	return true;
+			return s->require_text[i];
+	return NULL;
 }
 
 bool space_draw(const struct space *s, const struct scope *scope, const double *u, struct value *own)
@@ -127,7 +127,7 @@ bool space_draw(const struct space *s, const struct scope *scope, const double *
 		if (!draw_one(p, scope, u[k], &own[k]))
 			return false;
 	}
-	return requirements_hold(s, scope);
+	return !space_broken_rule(s, scope);
 }
 
 /* ---- where values lie --------------------------------------------------------------------------- */
@@ -276,7 +276,7 @@ bool space_grid_point(const struct space *s, const struct scope *scope, int64_t 
 			return false;
 		}
 	}
-	return requirements_hold(s, scope);
+	return !space_broken_rule(s, scope);
 }
 
 /* ---- values given by people -------------------------------------------------------------------- */
@@ -321,7 +321,8 @@ static int check_one(const struct param *p, const struct scope *s, const struct 
 	                      value_text(v, buf), p->text);
 }
 
-int space_check(const struct space *s, const struct scope *scope, const struct value *own, struct fault *f)
+int space_check_values(const struct space *s, const struct scope *scope, const struct value *own,
+                       struct fault *f)
 {
 	for (uint32_t i = 0; i < s->nparams; i++) {
 		uint32_t k = s->order[i];
@@ -335,11 +336,17 @@ int space_check(const struct space *s, const struct scope *scope, const struct v
 			                 p->text);
 		}
 	}
-	for (uint32_t i = 0; i < s->nrequire; i++)
-		if (!expr_holds(s->require[i], scope, true))
-			return fault_set(f, FAULT_STUDY, "`require: %.200s` does not hold",
-			                 s->require_text[i]);
 	return 0;
+}
+
+int space_check(const struct space *s, const struct scope *scope, const struct value *own, struct fault *f)
+{
+	const char *rule;
+
+	if (space_check_values(s, scope, own, f))
+		return -1;
+	rule = space_broken_rule(s, scope);
+	return rule ? fault_set(f, FAULT_STUDY, "`require: %.200s` does not hold", rule) : 0;
 }
 
 static bool parse_choice(struct arena *a, const struct param *p, const char *text, struct value *out)

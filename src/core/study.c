@@ -413,7 +413,8 @@ int study_first_error(struct arena *a, const char *path, const struct study_erro
 
 const char *search_text(enum search_kind k)
 {
-	static const char *const words[] = {"grid", "random", "sobol", "tpe", "cmaes", "gp", "auto", "given"};
+	static const char *const words[] = {"grid", "random", "sobol",   "tpe",  "cmaes",
+	                                    "gp",   "auto",   "program", "given"};
 
 	return words[k];
 }

@@ -19,6 +19,7 @@ struct word_text {
 
 struct splitter {
 	struct draft *d;
+	const char *what; /* in messages: command or program */
 	const struct yaml_node *node;
 	const char *s;
 	char *out;
@@ -52,7 +53,7 @@ static bool split_word(struct splitter *x, struct word_text *w)
 			if (split_quoted(x, c))
 				continue;
 			draft_error_at(x->d, x->node, (size_t)(quote - x->node->text),
-			               "command: a quote without its end");
+			               arena_printf(x->d->a, "%s: a quote without its end", x->what));
 			return false;
 		}
 		if (c == '\\' && *x->s) {
@@ -66,9 +67,11 @@ static bool split_word(struct splitter *x, struct word_text *w)
 	return true;
 }
 
-static bool split_text(struct draft *d, const struct yaml_node *v, struct word_text *words, uint32_t *n)
+static bool split_text(struct draft *d, const char *what, const struct yaml_node *v, struct word_text *words,
+                       uint32_t *n)
 {
-	struct splitter x = {.d = d, .node = v, .s = v->text, .out = arena_alloc(d->a, 2 * v->len + 2)};
+	struct splitter x = {
+	    .d = d, .what = what, .node = v, .s = v->text, .out = arena_alloc(d->a, 2 * v->len + 2)};
 
 	for (;;) {
 		x.s += strspn(x.s, " \t\r\n\v\f");
@@ -80,11 +83,12 @@ static bool split_text(struct draft *d, const struct yaml_node *v, struct word_t
 	}
 }
 
-static bool split_list(struct draft *d, const struct yaml_node *v, struct word_text *words, uint32_t *n)
+static bool split_list(struct draft *d, const char *what, const struct yaml_node *v, struct word_text *words,
+                       uint32_t *n)
 {
 	for (const struct yaml_node *x = v->first; x; x = x->next) {
 		if (x->kind != YAML_TEXT && !(x->kind == YAML_NULL && x->len)) {
-			draft_error(d, x, "command: each argument is a text (quote one that starts with {)");
+			draft_error(d, x, "%s: each argument is a text (quote one that starts with {)", what);
 			return false;
 		}
 		words[(*n)++] = (struct word_text){.node = x, .text = x->text, .quoted = true};
@@ -93,19 +97,18 @@ static bool split_list(struct draft *d, const struct yaml_node *v, struct word_t
 }
 
 /* People forget that no shell reads the command. */
-static void check_shell_word(struct draft *d, const struct word_text *w)
+static void check_shell_word(struct draft *d, const char *what, const struct word_text *w)
 {
 	static const char *const words[] = {"|", ">", ">>", "<", "&&", "||", ";", "&", "2>", "2>&1", "&>"};
 
 	for (size_t i = 0; !w->quoted && i < sizeof words / sizeof *words; i++)
 		if (!strcmp(words[i], w->text)) {
-			char text[160];
-
-			snprintf(text, sizeof text,
-			         "command: no shell reads it, so '%s' would be an argument: quote it if that "
-			         "is meant, or run sh -c '..'",
-			         w->text);
-			draft_error_at(d, w->node, w->at, text);
+			draft_error_at(
+			    d, w->node, w->at,
+			    arena_printf(d->a,
+			                 "%s: no shell reads it, so '%s' would be an argument: quote it if "
+			                 "that is meant, or run sh -c '..'",
+			                 what, w->text));
 		}
 }
 
@@ -371,7 +374,7 @@ static void read_word(struct draft *d, struct draft_phase *t, const struct word_
 
 /* ---- a command --------------------------------------------------------------------------------- */
 
-static bool too_long(struct draft *d, const struct yaml_node *v)
+static bool too_long(struct draft *d, const char *what, const struct yaml_node *v)
 {
 	size_t bytes = v->len;
 
@@ -379,22 +382,33 @@ static bool too_long(struct draft *d, const struct yaml_node *v)
 		bytes += x->len + 1;
 	if (bytes <= DRAFT_MAX_COMMAND)
 		return false;
-	draft_error(d, v, "a command of more than %d bytes", DRAFT_MAX_COMMAND);
+	draft_error(d, v, "a %s of more than %d bytes", what, DRAFT_MAX_COMMAND);
 	return true;
 }
 
-/* Its words, at least one; NULL: told. */
-static struct word_text *split(struct draft *d, const struct yaml_node *v, const char *phase, uint32_t *n)
+/* Its words, which may be none; NULL: told. */
+static struct word_text *split_words(struct draft *d, const char *what, const struct yaml_node *v,
+                                     uint32_t *n)
 {
 	struct word_text *words;
 
-	if (too_long(d, v))
+	if (too_long(d, what, v))
 		return NULL;
 	words = arena_array(d->a, v->len / 2 + v->count + 2, sizeof *words);
-	if (v->kind == YAML_LIST ? !split_list(d, v, words, n)
-	                         : !draft_text(d, v, "command") || !split_text(d, v, words, n))
+	if (v->kind == YAML_LIST ? !split_list(d, what, v, words, n)
+	                         : !draft_text(d, v, what) || !split_text(d, what, v, words, n))
 		return NULL;
-	if (*n && *words[0].text)
+	for (uint32_t i = 0; i < *n; i++)
+		check_shell_word(d, what, &words[i]);
+	return words;
+}
+
+/* At least one; NULL: told. */
+static struct word_text *split(struct draft *d, const struct yaml_node *v, const char *phase, uint32_t *n)
+{
+	struct word_text *words = split_words(d, "command", v, n);
+
+	if (!words || (*n && *words[0].text))
 		return words;
 	draft_error(d, v, "the command of phase '%s' is empty", phase);
 	return NULL;
@@ -414,9 +428,43 @@ const char *draft_command_text(struct draft *d, const struct yaml_node *v, const
 	uint32_t n = 0;
 	const struct word_text *words = split(d, v, phase, &n);
 
-	for (uint32_t i = 0; i < n && words; i++)
-		check_shell_word(d, &words[i]);
 	return words ? canonical(d, words, n) : NULL;
+}
+
+/* It is one process for many trials: what a placeholder would stand for it is told in messages. */
+static void check_no_placeholder(struct draft *d, const struct word_text *w)
+{
+	const char *open = strchr(w->text, '{');
+	size_t n = open ? strcspn(open, "}") : 0;
+
+	if (n > 1 && open[n] == '}' && draft_name_ok(arena_strndup(d->a, open + 1, n - 1), "-.|"))
+		draft_error_at(
+		    d, w->node, w->at,
+		    arena_printf(d->a,
+		                 "program: '%.100s' is no placeholder here: the program is told of "
+		                 "study, phase and seed on its stdin",
+		                 w->text));
+}
+
+const char **draft_program(struct draft *d, const struct yaml_node *v, const char **text)
+{
+	uint32_t n = 0;
+	const struct word_text *words = split_words(d, "program", v, &n);
+	const char **argv;
+
+	if (!words)
+		return NULL;
+	if (!n || !*words[0].text) {
+		draft_error(d, v, "`program` is empty: name one, as in `search: {program: ./my_sampler}`");
+		return NULL;
+	}
+	argv = arena_array(d->a, n + 1, sizeof *argv);
+	for (uint32_t i = 0; i < n; i++) {
+		check_no_placeholder(d, &words[i]);
+		argv[i] = words[i].text;
+	}
+	*text = canonical(d, words, n);
+	return argv;
 }
 
 static void read_command(struct draft *d, struct draft_phase *t, const struct yaml_node *v,
@@ -429,10 +477,8 @@ static void read_command(struct draft *d, struct draft_phase *t, const struct ya
 	if (!words)
 		return;
 	out = arena_array(d->a, n, sizeof *out);
-	for (uint32_t i = 0; i < n; i++) {
-		check_shell_word(d, &words[i]);
+	for (uint32_t i = 0; i < n; i++)
 		read_word(d, t, &words[i], &out[i]);
-	}
 	if (out[0].kind != WORD_PIECES)
 		draft_error(d, v, "the command of phase '%s' must start with a program", t->p.name);
 	*command = (struct command){out, n};

@@ -159,7 +159,8 @@ static bool same_enqueue(const struct study_phase *p, const struct study_phase *
 
 static bool same_search(const struct study_phase *p, const struct study_phase *q)
 {
-	return (p->search_auto && q->search_auto) || p->search == q->search;
+	return (p->search_auto && q->search_auto) ||
+	       (p->search == q->search && same_text(p->program_text, q->program_text));
 }
 
 static int compare_surroundings(const struct study_phase *p, const struct study_phase *q, struct fault *f)

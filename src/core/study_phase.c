@@ -382,6 +382,61 @@ static void read_folds(struct draft *d, struct draft_phase *t, const struct yaml
 	t->p.folds = i < 0 ? FOLDS_EACH : (enum phase_folds)i;
 }
 
+enum { ANSWER_MS = 60000, MAX_ANSWER_MS = 7 * 24 * 3600 * 1000 };
+
+static void read_program(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
+{
+	t->p.program = draft_program(d, v, &t->p.program_text);
+}
+
+static void read_answer_time(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
+{
+	int64_t ms;
+
+	if (!draft_duration(d, v, "timeout", &ms))
+		return;
+	if (ms < 1 || ms > MAX_ANSWER_MS)
+		draft_error(d, v,
+		            "`timeout: %.64s`: how long the program may take to answer: above 0, at "
+		            "most 7d",
+		            v->text);
+	else
+		t->p.answer_ms = ms;
+}
+
+static const struct draft_key program_keys[] = {{"program", read_program}, {"timeout", read_answer_time}};
+
+static const char *no_program_key(const char *key)
+{
+	static const char *const options[] = {"tpe", "cmaes", "gp", "auto", "grid", "random", "sobol"};
+
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		if (!strcmp(options[i], key))
+			return "a search has no options: its name alone, as in `search: tpe`";
+	return NULL;
+}
+
+static bool has_key(const struct yaml_node *map, const char *key)
+{
+	for (const struct yaml_node *v = map->first; v; v = v->next)
+		if (!strcmp(v->key->text, key))
+			return true;
+	return false;
+}
+
+static void read_search_program(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
+{
+	static const struct draft_keys keys = {program_keys, sizeof program_keys / sizeof *program_keys};
+
+	t->search = v;
+	t->p.search = SEARCH_PROGRAM;
+	t->p.answer_ms = ANSWER_MS;
+	draft_read_map(d, t, v, "in `search`", &keys, 1, no_program_key);
+	if (!has_key(v, "program"))
+		draft_error(d, v,
+		            "`search` as a map names a program, as in `search: {program: ./my_sampler}`");
+}
+
 static void read_search(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
 	/* In the order of enum search_kind. */
@@ -389,9 +444,7 @@ static void read_search(struct draft *d, struct draft_phase *t, const struct yam
 	int i;
 
 	if (v->kind == YAML_MAP) {
-		draft_error(d, v,
-		            "`search` must be grid, random, sobol, tpe, cmaes, gp or auto: sampler programs "
-		            "and options are not in this version");
+		read_search_program(d, t, v);
 		return;
 	}
 	i = draft_word(d, v, "search", words, SEARCH_AUTO + 1);

@@ -62,7 +62,7 @@ static void check_learning(struct draft *d, struct draft_phase *t)
 		    d, t->search,
 		    "`search: %s` learns from the phase's metric, and '%s' has none: give it a `metric`, "
 		    "or use grid, random or sobol",
-		    t->search->text, t->p.name);
+		    t->p.search == SEARCH_PROGRAM ? "{program: ..}" : t->search->text, t->p.name);
 	else if (only_constants(t))
 		t->p.search = SEARCH_RANDOM;
 }

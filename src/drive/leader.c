@@ -64,6 +64,8 @@ struct leader {
 	struct store *store;
 	struct ledger ledger;
 	struct proposer proposer;
+	struct council *council; /* NULL: no phase's search is a program */
+	struct fault search;     /* why a search program failed; code 0: none did */
 	struct progress progress;
 	struct desk desk;
 	uint64_t run;
@@ -508,19 +510,53 @@ static int take_signals(struct leader *l, struct fault *f)
 	return 0;
 }
 
+/* What runs is ended, as for a stop: the study cannot go on, and a repaired one loses least this way. */
+static int search_failed(struct leader *l, const struct fault *why, struct fault *f)
+{
+	if (l->search.code)
+		return 0;
+	l->search = *why;
+	council_fail(l->council);
+	if (!l->finished && request_stop(l, f))
+		return -1;
+	if (l->finished)
+		return 0;
+	progress_end(&l->progress);
+	fprintf(stderr, "ranksweep: %s\nranksweep: ending the running units, then stopping\n", why->text);
+	return 0;
+}
+
 /* A model may take its time: after each such proposal others are heard. */
 static int propose(struct leader *l, struct fault *f)
 {
 	int64_t until_ms = host_monotonic_ms() + PROPOSE_MS;
 	struct event e;
+	struct fault why = {0};
+	int r = 0;
 
-	for (int i = 0; i < TURN_PROPOSALS && !l->finished && proposer_next(&l->proposer, &e); i++) {
+	for (int i = 0; i < TURN_PROPOSALS && !l->finished; i++) {
+		r = proposer_next(&l->proposer, &e, &why);
+		if (r <= 0)
+			break;
 		if (step(l, &e, f))
 			return -1;
 		if (host_monotonic_ms() >= until_ms)
 			break;
 	}
-	return 0;
+	if (r >= 0)
+		return 0;
+	*f = why;
+	return why.code == FAULT_SEARCH ? search_failed(l, &why, f) : -1;
+}
+
+static int hear_council(struct leader *l, struct fault *f)
+{
+	struct fault why = {0};
+
+	if (!l->council || !council_step(l->council, l->now_ms, &why))
+		return 0;
+	*f = why;
+	return why.code == FAULT_SEARCH ? search_failed(l, &why, f) : -1;
 }
 
 static int take_frames(struct leader *l, struct fault *f)
@@ -579,6 +615,7 @@ static int commit_and_send(struct leader *l, struct fault *f)
 	l->commit_by_ms = INT64_MAX;
 	if (store_in_transaction(l->store) && store_commit(l->store, f))
 		return -1;
+	council_release(l->council);
 	desk_send(&l->desk);
 	return send_all(l, f);
 }
@@ -591,7 +628,7 @@ static int end_turn(struct leader *l, struct fault *f)
 		return commit_and_send(l, f);
 	if (l->commit_by_ms == INT64_MAX)
 		l->commit_by_ms = l->now_ms + COMMIT_DELAY_MS;
-	if (!l->urgent && !l->finished && l->now_ms < l->commit_by_ms)
+	if (!l->urgent && !l->finished && !council_is_asking(l->council) && l->now_ms < l->commit_by_ms)
 		return 0;
 	return commit_and_send(l, f);
 }
@@ -691,6 +728,7 @@ static int64_t earliest(const struct leader *l, int64_t progress_ms)
 	t = t < l->stop_at_ms ? t : l->stop_at_ms;
 	t = t < l->commit_by_ms ? t : l->commit_by_ms;
 	t = t < desk_due_ms(&l->desk) ? t : desk_due_ms(&l->desk);
+	t = t < council_due_ms(l->council) ? t : council_due_ms(l->council);
 	t = t < progress_ms ? t : progress_ms;
 	if (l->c.own && worker_next_timer_ms(l->c.own) < t)
 		t = worker_next_timer_ms(l->c.own);
@@ -700,7 +738,7 @@ static int64_t earliest(const struct leader *l, int64_t progress_ms)
 static int wait_for_something(struct leader *l, struct pollfd **fds, uint32_t *nfds, int64_t progress_ms,
                               struct fault *f)
 {
-	uint32_t n = 2 + (l->c.own ? worker_fd_count(l->c.own) : 0);
+	uint32_t n = 2 + (l->c.own ? worker_fd_count(l->c.own) : 0) + council_fd_count(l->council);
 	int64_t wait = earliest(l, progress_ms) - l->now_ms;
 
 	*fds = arena_array(&l->scratch, n, sizeof **fds);
@@ -709,10 +747,11 @@ static int wait_for_something(struct leader *l, struct pollfd **fds, uint32_t *n
 	*nfds = 2;
 	if (l->c.own)
 		*nfds += worker_fds(l->c.own, *fds + 2, false);
-	if (l->proposer.count)
+	n = *nfds + council_fds(l->council, *fds + *nfds);
+	if (proposer_ready(&l->proposer))
 		wait = 0;
 	wait = wait < 0 ? 0 : wait > 60000 ? 60000 : wait;
-	return wire_wait(l->c.wire, *fds, *nfds, wait, true, f);
+	return wire_wait(l->c.wire, *fds, n, wait, true, f);
 }
 
 static int turn(struct leader *l, struct fault *f)
@@ -731,7 +770,7 @@ static int turn(struct leader *l, struct fault *f)
 	store_set_time(l->store, l->ledger.now_ms);
 	if ((fds[0].revents && take_signals(l, f)) || take_frames(l, f) ||
 	    run_own_worker(l, fds + 2, nfds - 2, f) || take_requests(l, fds[1].revents, f) || tick(l, f) ||
-	    propose(l, f))
+	    hear_council(l, f) || propose(l, f))
 		return -1;
 	return end_turn(l, f);
 }
@@ -750,19 +789,41 @@ static void stop_workers(struct leader *l)
 	}
 }
 
-static void explain(struct leader *l)
+static void quote(const char *text)
 {
-	if (l->verdict.code == FAULT_STOPPED && l->stop_is_end)
-		fault_set(&l->verdict, FAULT_NONE, "stopped: the study's `stop: time` is reached");
-	if (l->verdict.code != FAULT_UNITS || !l->last_failed_unit)
-		return;
-	fprintf(stderr, "ranksweep: unit %u failed; the end of its output:\n", l->last_failed_unit);
-	for (const char *p = l->last_tail; *p;) {
+	for (const char *p = text; *p;) {
 		size_t n = strcspn(p, "\n");
 
 		fprintf(stderr, "  | %.*s\n", (int)n, p);
 		p += n + (p[n] == '\n');
 	}
+}
+
+static void explain_search(struct leader *l)
+{
+	char words[LAST_TAIL + 1];
+	const char *path;
+
+	l->verdict = l->search;
+	if (!council_last_words(l->council, words, sizeof words, &path))
+		return;
+	fprintf(stderr, "ranksweep: the search program's stderr is in %s%s\n", path,
+	        *words ? "; its end:" : ", and empty");
+	quote(words);
+}
+
+static void explain(struct leader *l)
+{
+	if (l->search.code) {
+		explain_search(l);
+		return;
+	}
+	if (l->verdict.code == FAULT_STOPPED && l->stop_is_end)
+		fault_set(&l->verdict, FAULT_NONE, "stopped: the study's `stop: time` is reached");
+	if (l->verdict.code != FAULT_UNITS || !l->last_failed_unit)
+		return;
+	fprintf(stderr, "ranksweep: unit %u failed; the end of its output:\n", l->last_failed_unit);
+	quote(l->last_tail);
 }
 
 int leader_run(struct leader *l, struct fault *verdict, struct fault *f)
@@ -779,6 +840,7 @@ int leader_run(struct leader *l, struct fault *verdict, struct fault *f)
 	stop_workers(l);
 	if (bad)
 		return -1;
+	proposer_tell_rest(&l->proposer);
 	explain(l);
 	if (l->verdict.code == FAULT_NONE) {
 		struct fault why = {0};
@@ -914,8 +976,22 @@ static int load_sched(struct leader *l, struct fault *f)
 	if (bad)
 		return fault_context(f, "%s", l->c.db_path);
 	proposer_finish(&l->proposer);
-	proposer_init(&l->proposer, l->c.study, l->sched, &l->scratch);
+	proposer_init(&l->proposer, l->c.study, l->sched, &l->scratch, l->council);
 	return 0;
+}
+
+static void open_council(struct leader *l)
+{
+	const struct council_config c = {.keeper = l->c.keeper,
+	                                 .alone = !l->c.own,
+	                                 .cwd = l->cwd,
+	                                 .out_dir = l->c.out_dir,
+	                                 .env_file = l->c.env_file,
+	                                 .run = l->run};
+
+	for (uint32_t i = 0; i < l->c.study->nphases && !l->council; i++)
+		if (l->c.study->phases[i].search == SEARCH_PROGRAM)
+			l->council = council_new(&c);
 }
 
 static int replay(struct leader *l, struct fault *f)
@@ -923,6 +999,7 @@ static int replay(struct leader *l, struct fault *f)
 	struct actions acts = {.scratch = &l->scratch};
 
 	l->ledger = (struct ledger){.store = l->store, .run = l->run, .now_ms = host_epoch_ms()};
+	open_council(l);
 	if (load_sched(l, f) || name_phases(l, f))
 		return -1;
 	sched_resume(l->sched, l->now_ms, &acts);
@@ -986,6 +1063,7 @@ void leader_close(struct leader *l)
 		return;
 	desk_close(&l->desk);
 	store_close(l->store);
+	council_free(l->council, !l->finished || l->signals > 1 || l->search.code);
 	for (uint32_t i = 0; l->out && i < l->c.info.size; i++) {
 		bytes_finish(&l->out[i].frame);
 		for (uint32_t k = 0; k < l->out[i].nfull; k++)

@@ -7,6 +7,7 @@
 struct proposer_room {
 	uint32_t phase;
 	int32_t outer;
+	struct counsel *counsel; /* a search program; then no learner */
 	struct learner *learner;
 	struct key128 *places; /* of its parent combinations where the search chooses among them */
 };
@@ -29,9 +30,10 @@ static void *grow(void *old, size_t n, size_t size)
 }
 
 void proposer_init(struct proposer *p, const struct study *s, const struct sched *sched,
-                   struct arena *scratch)
+                   struct arena *scratch, struct council *council)
 {
-	*p = (struct proposer){.study = s, .sched = sched, .scratch = scratch};
+	*p = (struct proposer){.study = s, .sched = sched, .scratch = scratch, .council = council};
+	council_forget(council);
 	for (uint32_t i = 0; i < s->nphases; i++)
 		p->learns = p->learns || search_learns(s->phases[i].search);
 }
@@ -86,9 +88,11 @@ static void begin(struct proposer *p, uint32_t room, uint32_t trial)
 	struct trial_view v;
 	struct scope scope;
 
+	t->room = room + 1;
+	if (p->rooms[room].counsel)
+		return;
 	sched_trial(p->sched, trial, &v);
 	sched_trial_scope(p->sched, trial, p->scratch, &scope);
-	t->room = room + 1;
 	t->number = learner_begin(p->rooms[room].learner, v.place, &scope);
 	t->told = TRIAL_OPEN;
 }
@@ -134,10 +138,17 @@ static bool is_of(const struct proposer *p, const struct proposer_room *r, uint3
 
 static void look_at(struct proposer *p, uint32_t trial)
 {
+	struct counsel *counsel;
+
 	for (uint32_t i = 0; i < p->nrooms && !trial_at(p, trial)->room; i++)
 		if (is_of(p, &p->rooms[i], trial))
 			begin(p, i, trial);
-	if (trial_at(p, trial)->room)
+	if (!trial_at(p, trial)->room)
+		return;
+	counsel = p->rooms[trial_at(p, trial)->room - 1].counsel;
+	if (counsel)
+		counsel_note(counsel, trial);
+	else
 		tell(p, trial);
 }
 
@@ -171,6 +182,14 @@ static void note_trial(struct proposer *p, uint32_t trial)
 	p->changed[p->nchanged++] = trial;
 }
 
+/* A new trial of a search program's room is what the program has just said. */
+static void tell_what_became(struct proposer *p, const struct record *r)
+{
+	for (uint32_t i = 0; i < p->nrooms; i++)
+		if (p->rooms[i].counsel && p->rooms[i].phase == r->phase && p->rooms[i].outer == r->outer)
+			counsel_became(p->rooms[i].counsel, r->trial);
+}
+
 void proposer_note(struct proposer *p, const struct record *r)
 {
 	uint32_t trial = p->nrooms ? trial_of(p, r) : 0;
@@ -178,6 +197,8 @@ void proposer_note(struct proposer *p, const struct record *r)
 
 	if (!trial)
 		return;
+	if (r->kind == RECORD_TRIAL)
+		tell_what_became(p, r);
 	note_trial(p, trial);
 	if (!sched_trial_exists(p->sched, trial))
 		return;
@@ -198,14 +219,17 @@ static struct proposer_room *make_room(struct proposer *p, const struct group_vi
 	p->rooms = grow(p->rooms, p->nrooms + 1, sizeof *p->rooms);
 	r = &p->rooms[p->nrooms++];
 	*r = (struct proposer_room){.phase = g->phase, .outer = g->outer};
-	if (ph->trials_total) {
+	if (ph->search == SEARCH_PROGRAM)
+		r->counsel = council_find(p->council, p->study, ph, g->outer);
+	else if (ph->trials_total) {
 		r->places = grow(NULL, g->nparents, sizeof *r->places);
 		for (uint32_t i = 0; i < g->nparents; i++)
 			r->places[i] = sched_group_place(p->sched, g->group, i);
 		o.nplaces = g->nparents;
 		o.places = r->places;
 	}
-	r->learner = learner_new(p->study, ph, &o);
+	if (!r->counsel)
+		r->learner = learner_new(p->study, ph, &o);
 	for (uint32_t t = 1; t <= n; t++)
 		if (!trial_at(p, t)->room && is_of(p, r, t))
 			look_at(p, t);
@@ -273,46 +297,114 @@ static const char *why_not(enum sampler_answer a)
 	                              : "no point satisfies `require` and the bounds";
 }
 
-int proposer_next(struct proposer *p, struct event *e)
+static void drop_want(struct proposer *p)
 {
-	struct want *w;
+	p->head = (p->head + 1) % p->cap;
+	p->count--;
+}
+
+static struct sampler_ask question(const struct proposer *p, const struct group_view *g, struct lookup *ctx)
+{
+	return (struct sampler_ask){.study = p->study,
+	                            .phase = &p->study->phases[g->phase],
+	                            .group = g->key,
+	                            .k = g->proposed,
+	                            .nparents = g->nparents,
+	                            .cursor = g->cursor,
+	                            .scope_of = scope_of,
+	                            .known = known,
+	                            .ctx = ctx,
+	                            .scratch = p->scratch};
+}
+
+/* The parents of a group may be deleted. */
+static enum sampler_answer ask_sampler(struct proposer *p, struct sampler_ask *ask,
+                                       const struct group_view *g, struct value *own, uint32_t *parent)
+{
+	if (!g->nparents)
+		return SAMPLER_EXHAUSTED;
+	if (search_learns(ask->phase->search))
+		let_it_learn(p, ask, g);
+	return sampler_ask(ask, own, parent);
+}
+
+static void make_event(struct event *e, uint32_t group, enum sampler_answer answer, uint32_t parent,
+                       const struct value *own)
+{
+	*e = (struct event){.kind = EVENT_EXHAUSTED, .group = group};
+	if (answer != SAMPLER_OK) {
+		e->text = why_not(answer);
+		return;
+	}
+	e->kind = EVENT_PROPOSED;
+	e->parent = parent;
+	e->values = own;
+}
+
+static bool is_for_program(const struct study_phase *ph, const struct group_view *g)
+{
+	return ph->search == SEARCH_PROGRAM && ph->space.nparams && g->nparents;
+}
+
+/* 0: it went to the search program. */
+static int next_wanted(struct proposer *p, struct event *e)
+{
+	struct want *w = &p->items[p->head];
 	struct group_view g;
-	struct lookup ctx = {p->sched, 0};
-	struct sampler_ask ask = {
-	    .study = p->study, .scope_of = scope_of, .known = known, .ctx = &ctx, .scratch = p->scratch};
+	struct lookup ctx = {p->sched, w->group};
+	struct sampler_ask ask;
 	struct value *own;
 	uint32_t parent = 0;
-	enum sampler_answer answer;
+	enum sampler_answer answer = SAMPLER_OK;
 
-	if (!p->count)
-		return 0;
-	w = &p->items[p->head];
 	sched_group(p->sched, w->group, &g);
-	ctx.group = w->group;
-	ask.phase = &p->study->phases[g.phase];
-	ask.group = g.key;
-	ask.k = g.proposed;
-	ask.nparents = g.nparents;
-	ask.cursor = g.cursor;
-	if (search_learns(ask.phase->search) && g.nparents)
-		let_it_learn(p, &ask, &g);
+	ask = question(p, &g, &ctx);
 	own = arena_array(p->scratch, ask.phase->space.nparams + 1, sizeof *own);
-	answer =
-	    g.nparents ? sampler_ask(&ask, own, &parent) : SAMPLER_EXHAUSTED; /* parents may be deleted */
-	memset(e, 0, sizeof *e);
-	e->group = w->group;
-	e->kind = answer == SAMPLER_OK ? EVENT_PROPOSED : EVENT_EXHAUSTED;
-	if (answer == SAMPLER_OK) {
-		e->parent = parent;
-		e->values = own;
-		w->n--;
-	} else {
-		e->text = why_not(answer);
-		w->n = 0;
+	if (!is_for_program(ask.phase, &g)) {
+		answer = ask_sampler(p, &ask, &g, own, &parent);
+	} else if (!sampler_enqueued(&ask, own, &parent)) {
+		counsel_want(room_of(p, &g)->counsel, w->group, w->n);
+		drop_want(p);
+		return 0;
 	}
-	if (w->n == 0) {
-		p->head = (p->head + 1) % p->cap;
-		p->count--;
-	}
+	make_event(e, w->group, answer, parent, own);
+	w->n = answer == SAMPLER_OK ? w->n - 1 : 0;
+	if (w->n == 0)
+		drop_want(p);
 	return 1;
+}
+
+static int next_advice(struct proposer *p, struct event *e, struct fault *f)
+{
+	int r = 0;
+
+	look_at_changed(p);
+	for (uint32_t i = 0; i < p->nrooms && !r; i++)
+		if (p->rooms[i].counsel)
+			r = counsel_next(p->rooms[i].counsel, p->sched, p->scratch, e, f);
+	return r;
+}
+
+int proposer_next(struct proposer *p, struct event *e, struct fault *f)
+{
+	for (uint32_t i = 0; i < p->nrooms; i++)
+		if (p->rooms[i].counsel)
+			counsel_settle(p->rooms[i].counsel);
+	while (p->count)
+		if (next_wanted(p, e))
+			return 1;
+	return p->council ? next_advice(p, e, f) : 0;
+}
+
+void proposer_tell_rest(struct proposer *p)
+{
+	look_at_changed(p);
+	for (uint32_t i = 0; i < p->nrooms; i++)
+		if (p->rooms[i].counsel)
+			counsel_tell(p->rooms[i].counsel, p->sched, p->scratch);
+}
+
+bool proposer_ready(const struct proposer *p)
+{
+	return p->count || council_has_answers(p->council);
 }

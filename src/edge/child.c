@@ -41,6 +41,7 @@ struct keeper {
 	bool gone;
 	bool dry; /* the last look took all there was: the next one is worth it only after a poll */
 	struct bytes request; /* scratch */
+	struct bytes aside;   /* events of companions */
 	size_t have, taken;   /* bytes received, bytes of whole events handed out */
 	union {
 		struct child_event events[64];
@@ -163,14 +164,19 @@ static uint32_t put_strings(struct bytes *b, const char *const *list)
 	return n;
 }
 
-/* The words before argv that make the shell run `setup` first. "$@" keeps argv uninterpreted. */
-static uint32_t put_setup(struct bytes *b, const char *setup)
+/* The words before argv that make the shell run `setup` first. "$@" keeps argv uninterpreted. What we say to
+ * a companion is not for `setup` to read, nor is what `setup` prints an answer. */
+static uint32_t put_setup(struct bytes *b, const char *setup, bool companion)
 {
 	static const char head[] = "/bin/sh\0-c", tail[] = "\nexec \"$@\"\0sh";
+	static const char aside[] = "exec 4<&0 5>&1 </dev/null >&2\n",
+	                  back[] = "\nexec \"$@\" <&4 >&5 4<&- 5>&-\0sh";
 
 	bytes_put(b, head, sizeof head);
+	if (companion)
+		bytes_put(b, aside, sizeof aside - 1);
 	bytes_put(b, setup, strlen(setup));
-	bytes_put(b, tail, sizeof tail);
+	bytes_put(b, companion ? back : tail, companion ? sizeof back : sizeof tail);
 	return 4;
 }
 
@@ -188,7 +194,12 @@ static uint32_t put_metric_pipe(struct bytes *b, int fd)
 	return 1;
 }
 
-static void encode_start(struct bytes *b, const struct child_spec *s, int metric)
+static bool is_companion(const struct child_spec *s)
+{
+	return s->id >= CHILD_COMPANION;
+}
+
+static void encode_start(struct bytes *b, const struct child_spec *s, int third)
 {
 	struct child_request r = {
 	    .kind = CHILD_REQUEST_START, .id = s->id, .ncpus = s->ncpus, .memory_bytes = s->memory_bytes};
@@ -198,9 +209,10 @@ static void encode_start(struct bytes *b, const struct child_spec *s, int metric
 	bytes_put(b, &r, sizeof r);
 	bytes_put(b, s->cpus, s->ncpus * sizeof *s->cpus);
 	bytes_put(b, cwd, strlen(cwd) + 1);
-	r.argc = (s->setup ? put_setup(b, s->setup) : 0) + put_strings(b, s->argv);
+	r.argc = (s->setup ? put_setup(b, s->setup, is_companion(s)) : 0) + put_strings(b, s->argv);
 	r.envc = put_strings(b, s->envp);
-	r.envc += put_metric_pipe(b, metric);
+	if (!is_companion(s))
+		r.envc += put_metric_pipe(b, third);
 	if (b->len > CHILD_REQUEST_BYTES || s->ncpus > CHILD_CPUS) {
 		r.ncpus = r.argc = r.envc = 0;
 		r.error = E2BIG;
@@ -215,47 +227,61 @@ static void encode_start(struct bytes *b, const struct child_spec *s, int metric
 static void close_all(const int *fds, int n)
 {
 	while (n-- > 0)
-		close(fds[n]);
+		if (fds[n] >= 0)
+			close(fds[n]);
 }
 
-/* Three pipes: reading ends for us (non-blocking), writing ends for the trainer (blocking, as programs expect
- * of their stdout). */
-static int make_pipes(int reads[CHILD_PIPES], int writes[CHILD_PIPES])
+/* One pipe, or for a companion's stderr a file: ours is non-blocking, theirs is not, as programs expect. */
+static int make_pipe(const struct child_spec *s, int i, int *ours, int *theirs)
 {
-	for (int i = 0; i < CHILD_PIPES; i++) {
-		int p[2];
+	int p[2], mine = is_companion(s) && i == 2;
 
-		if (pipe2(p, O_CLOEXEC) < 0) {
+	*ours = -1;
+	if (is_companion(s) && i == 1) {
+		*theirs = fcntl(s->err_fd, F_DUPFD_CLOEXEC, 0);
+		return *theirs < 0 ? -1 : 0;
+	}
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -1;
+	*ours = p[mine];
+	*theirs = p[1 - mine];
+	fcntl(*ours, F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+static int make_pipes(const struct child_spec *s, int ours[CHILD_PIPES], int theirs[CHILD_PIPES])
+{
+	for (int i = 0; i < CHILD_PIPES; i++)
+		if (make_pipe(s, i, &ours[i], &theirs[i])) {
 			int error = errno;
 
-			close_all(reads, i);
-			close_all(writes, i);
+			close_all(ours, i);
+			close_all(theirs, i);
 			errno = error;
 			return -1;
 		}
-		fcntl(p[0], F_SETFL, O_NONBLOCK);
-		reads[i] = p[0];
-		writes[i] = p[1];
-	}
 	return 0;
 }
 
 int child_start(struct keeper *k, const struct child_spec *s, struct child_pipes *pipes, struct fault *f)
 {
-	int reads[CHILD_PIPES], writes[CHILD_PIPES], rc;
+	int ours[CHILD_PIPES], theirs[CHILD_PIPES], rc;
 
 	if (k->gone)
 		return keeper_lost(f);
-	if (make_pipes(reads, writes) < 0)
-		return fault_set(f, FAULT_IO, "pipes of a training program: %s", strerror(errno));
-	encode_start(&k->request, s, writes[2]);
-	rc = send_request(k, writes, f);
-	close_all(writes, CHILD_PIPES);
+	if (make_pipes(s, ours, theirs) < 0)
+		return fault_set(f, FAULT_IO, "pipes of a program: %s", strerror(errno));
+	encode_start(&k->request, s, theirs[2]);
+	rc = send_request(k, theirs, f);
+	close_all(theirs, CHILD_PIPES);
 	if (rc < 0) {
-		close_all(reads, CHILD_PIPES);
+		close_all(ours, CHILD_PIPES);
 		return -1;
 	}
-	*pipes = (struct child_pipes){.out = reads[0], .err = reads[1], .metric = reads[2]};
+	*pipes = (struct child_pipes){.out = ours[0],
+	                              .err = ours[1],
+	                              .metric = is_companion(s) ? -1 : ours[2],
+	                              .in = is_companion(s) ? ours[2] : -1};
 	return 0;
 }
 
@@ -325,7 +351,7 @@ static ssize_t receive(struct keeper *k)
 	return n > 0 ? n : n < 0 && errno == EAGAIN ? 0 : -1;
 }
 
-int keeper_next(struct keeper *k, struct child_event *e, struct fault *f)
+static int next_event(struct keeper *k, struct child_event *e, struct fault *f)
 {
 	if (k->have - k->taken < sizeof *e && k->dry) {
 		k->dry = false;
@@ -341,6 +367,24 @@ int keeper_next(struct keeper *k, struct child_event *e, struct fault *f)
 		return 0;
 	memcpy(e, k->in.bytes + k->taken, sizeof *e);
 	k->taken += sizeof *e;
+	return 1;
+}
+
+int keeper_next(struct keeper *k, struct child_event *e, struct fault *f)
+{
+	int r;
+
+	while ((r = next_event(k, e, f)) == 1 && e->id >= CHILD_COMPANION)
+		bytes_put(&k->aside, e, sizeof *e);
+	return r;
+}
+
+int keeper_next_companion(struct keeper *k, struct child_event *e)
+{
+	if (!k->aside.len)
+		return 0;
+	memcpy(e, k->aside.data, sizeof *e);
+	bytes_drop_front(&k->aside, sizeof *e);
 	return 1;
 }
 
@@ -391,5 +435,6 @@ void keeper_close(struct keeper *k, int64_t grace_ms)
 	}
 	close(k->fd);
 	bytes_finish(&k->request);
+	bytes_finish(&k->aside);
 	free(k);
 }

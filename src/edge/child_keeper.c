@@ -17,9 +17,10 @@
  * killing those makes their children adopted in turn, round by round. So "is anything left" is wait4() saying
  * ECHILD, one call; /proc is read only when children remain. An adopted process belongs
  *   1. to the job whose number is its session or group (all that did not call setsid);
- *   2. else to the job whose RANKSWEEP_UNIT and RANKSWEEP_ATTEMPT are in its environment;
- *   3. else (it wiped its environment) to the only job old enough to have made it. If several are, it is left
- *      alone until that is settled; with none it is ended at once.
+ *   2. else to the job whose RANKSWEEP_UNIT and RANKSWEEP_ATTEMPT (a companion's: RANKSWEEP_SEARCH) are in
+ * its environment;
+ *   3. else (it wiped its environment) to the only trainer old enough to have made it. If several are, it is
+ *      left alone until that is settled; with none it is ended at once.
  * Adopted processes of a leader that lives are not touched: it may count on them.
  *
  * All signals are blocked; SIGCHLD is let in only inside ppoll, where it sets a flag. Blocked instead of
@@ -63,7 +64,7 @@ struct job {
 	bool stopping, killing;
 	bool leader_killed; /* SIGKILL was sent by us while the leader lived */
 	size_t left, left_in_session;
-	char marks[128]; /* RANKSWEEP_UNIT=... and RANKSWEEP_ATTEMPT=..., each with its NUL */
+	char marks[128]; /* RANKSWEEP_UNIT=.., RANKSWEEP_ATTEMPT=.. or RANKSWEEP_SEARCH=.., with their NULs */
 	size_t marks_bytes;
 	struct child_event event;
 };
@@ -140,7 +141,8 @@ static void mark(struct job *j, const char *const *envp)
 	for (; *envp; envp++) {
 		size_t n = strlen(*envp) + 1;
 
-		if ((!strncmp(*envp, "RANKSWEEP_UNIT=", 15) || !strncmp(*envp, "RANKSWEEP_ATTEMPT=", 18)) &&
+		if ((!strncmp(*envp, "RANKSWEEP_UNIT=", 15) || !strncmp(*envp, "RANKSWEEP_ATTEMPT=", 18) ||
+		     !strncmp(*envp, "RANKSWEEP_SEARCH=", 17)) &&
 		    j->marks_bytes + n <= sizeof j->marks) {
 			memcpy(j->marks + j->marks_bytes, *envp, n);
 			j->marks_bytes += n;
@@ -236,7 +238,8 @@ static bool on_start(struct loop *k, const struct child_request *r, const unsign
 {
 	struct triple t = take_triple(k);
 	const unsigned char *end = body + r->bytes - sizeof *r, *at = body + r->ncpus * sizeof(uint32_t);
-	struct child_order o = {.memory_bytes = r->memory_bytes, .cpu_mask = body};
+	struct child_order o = {
+	    .memory_bytes = r->memory_bytes, .cpu_mask = body, .companion = r->id >= CHILD_COMPANION};
 	const char **cwd = NULL;
 
 	arena_reset(&k->scratch);
@@ -468,7 +471,7 @@ static struct job *only_one_old_enough(struct loop *k, const struct child_proces
 	size_t n = 0;
 
 	for (size_t i = 0; i < k->njobs; i++)
-		if (k->jobs[i].start_ticks <= p->start_ticks) {
+		if (k->jobs[i].id < CHILD_COMPANION && k->jobs[i].start_ticks <= p->start_ticks) {
 			one = &k->jobs[i];
 			n++;
 		}

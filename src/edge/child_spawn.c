@@ -49,9 +49,11 @@ static int set_affinity(const struct child_order *o)
 	return syscall(SYS_sched_setaffinity, 0, o->cpu_mask_bytes, o->cpu_mask) < 0 ? -1 : 0;
 }
 
-static int place_pipes(const int *pipes)
+static int place_pipes(const struct child_order *o)
 {
-	return dup2(pipes[0], 1) < 0 || dup2(pipes[1], 2) < 0 || dup2(pipes[2], CHILD_METRIC_FD) < 0 ? -1 : 0;
+	int third = o->companion ? 0 : CHILD_METRIC_FD;
+
+	return dup2(o->pipes[0], 1) < 0 || dup2(o->pipes[1], 2) < 0 || dup2(o->pipes[2], third) < 0 ? -1 : 0;
 }
 
 static int clear_signal_mask(void)
@@ -99,7 +101,7 @@ __attribute__((no_sanitize("address", "undefined"))) static int become_trainer(v
 		return fail(l, "affinity", errno);
 	if (o->memory_bytes > 0 && set_memory_limit(o->memory_bytes) < 0)
 		return fail(l, "memory limit", errno);
-	if (place_pipes(o->pipes) < 0)
+	if (place_pipes(o) < 0)
 		return fail(l, "pipes", errno);
 	if (chdir(o->cwd) < 0)
 		return fail(l, "chdir", errno);

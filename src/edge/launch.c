@@ -159,7 +159,7 @@ static int read_verdict(const char *path)
 static bool is_ours(int status)
 {
 	return status == FAULT_USAGE || status == FAULT_STUDY || status == FAULT_WORKER ||
-	       status == FAULT_BUG || status == FAULT_IO || status == FAULT_STOPPED;
+	       status == FAULT_BUG || status == FAULT_IO || status == FAULT_STOPPED || status == FAULT_SEARCH;
 }
 
 static int spawn_and_wait(const char **argv, const char *verdict_path, struct fault *f)

@@ -67,7 +67,7 @@ static void make_all(struct maker *m)
 	while (!m->finished) {
 		bool any = false;
 
-		for (int i = 0; i < 1000 && proposer_next(&m->proposer, &e); i++) {
+		for (int i = 0; i < 1000 && proposer_next(&m->proposer, &e, &m->f) > 0; i++) {
 			step(m, &e);
 			any = true;
 		}
@@ -115,7 +115,7 @@ int main(int argc, char **argv)
 	m.sched = sched_new(&m.arena, s, &so);
 	m.ledger = (struct ledger){
 	    .study = s, .sched = m.sched, .store = m.store, .run = run, .scratch = &m.scratch, .now_ms = 1};
-	proposer_init(&m.proposer, s, m.sched, &m.scratch);
+	proposer_init(&m.proposer, s, m.sched, &m.scratch, NULL);
 	make_all(&m);
 	check(&m, store_end_run(m.store, run, 2, "done", &m.f) || store_commit(m.store, &m.f));
 	store_close(m.store);

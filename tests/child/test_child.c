@@ -371,7 +371,7 @@ static const char *const other_env[] = {"RANKSWEEP_UNIT=70", "RANKSWEEP_ATTEMPT=
 
 static struct child_pipes start(struct world *w, const struct child_spec *s)
 {
-	struct child_pipes p = {-1, -1, -1};
+	struct child_pipes p = {-1, -1, -1, -1};
 	struct fault f = {0};
 
 	w->started[s->id] = w->ended[s->id] = false;

@@ -184,7 +184,26 @@ static void test_mistakes_in_a_phase(void **state)
 	    {"    prune: {median: {}}\n", "unknown key 'prune' in phase 'p': not in this version"},
 	    {"    search: tpo\n",
 	     "f.yaml:7:13: `search: tpo`: it must be grid, random, sobol, tpe, cmaes, gp or auto"},
-	    {"    search: {program: ./a}\n", "must be grid, random, sobol, tpe, cmaes, gp or auto"},
+	    {"    search: {}\n", "f.yaml:7:13: `search` as a map names a program"},
+	    {"    search: {timeout: 3s}\n", "f.yaml:7:13: `search` as a map names a program"},
+	    {"    search: {program: ./a, tpe: 1}\n",
+	     "f.yaml:7:28: unknown key 'tpe' in `search`: a search has no options"},
+	    {"    search: {program: ./a, timout: 1s}\n",
+	     "f.yaml:7:28: unknown key 'timout' in `search`, did you mean 'timeout'?"},
+	    {"    search: {program: ./a, timeout: 0}\n",
+	     "f.yaml:7:37: `timeout: 0`: how long the program may"},
+	    {"    search: {program: ./a, timeout: soon}\n", "f.yaml:7:37: `timeout: soon` is no duration"},
+	    {"    search: {program: ''}\n", "f.yaml:7:24: `program` is empty"},
+	    {"    search: {program: []}\n", "f.yaml:7:23: `program` is empty"},
+	    {"    search: {program: {a: 1}}\n", "f.yaml:7:23: `program` must be a text, this is a map"},
+	    {"    search: {program: [a, [b]]}\n", "f.yaml:7:27: program: each argument is a text"},
+	    {"    search: {program: \"a 'b\"}\n", "program: a quote without its end"},
+	    {"    search: {program: a | b}\n", "f.yaml:7:25: program: no shell reads it, so '|' would"},
+	    {"    search: {program: 'a {seed}'}\n", "'{seed}' is no placeholder here"},
+	    {"    search: {program: ./a}\n    params: {a: \"uniform(0, 1)\"}\n", "say how many"},
+	    {"    metric: none\n    params: {a: \"uniform(0, 1)\"}\n    trials: 3\n    search: {program: "
+	     "./a}\n",
+	     "f.yaml:10:13: `search: {program: ..}` learns from the phase's metric, and 'p' has none"},
 	    {"    metric: none\n    params: {a: \"uniform(0, 1)\"}\n    trials: 3\n    search: tpe\n",
 	     "f.yaml:10:13: `search: tpe` learns from the phase's metric, and 'p' has none"},
 	    {"    trials: 0\n", "f.yaml:7:13: `trials: 0`: it must be a number of at least 1"},
@@ -497,6 +516,42 @@ static void test_picks(void **state)
 	assert_int_equal(s->phases[1].after->pick, PICK_ALL);
 }
 
+static void test_search_programs(void **state)
+{
+	static const struct {
+		const char *search, *text, *words[4];
+		int64_t answer_ms;
+	} rows[] = {
+	    {"{program: ./a}", "./a", {"./a"}, 60000},
+	    {"{program: \"python3 'my sampler.py' -x\"}",
+	     "python3 'my sampler.py' -x",
+	     {"python3", "my sampler.py", "-x"},
+	     60000},
+	    {"{timeout: 2m, program: [a, '', '{\"b\": 1}']}",
+	     "a '' '{\"b\": 1}'",
+	     {"a", "", "{\"b\": 1}"},
+	     120000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char lines[256];
+		const struct study_phase *p;
+
+		snprintf(lines, sizeof lines,
+		         "    params: {a: \"uniform(0, 1)\"}\n    trials: 7\n    search: %s\n",
+		         rows[i].search);
+		p = good(one_phase(lines))->phases;
+		assert_int_equal(p->search, SEARCH_PROGRAM);
+		assert_true(search_learns(p->search) && !p->search_auto);
+		assert_string_equal(p->program_text, rows[i].text);
+		assert_int_equal(p->answer_ms, rows[i].answer_ms);
+		for (size_t k = 0; k < 4 && rows[i].words[k]; k++)
+			assert_string_equal(p->program[k], rows[i].words[k]);
+	}
+	assert_string_equal(search_text(SEARCH_PROGRAM), "program");
+}
+
 /* Which phases run in the search over all data. */
 static void test_full_search(void **state)
 {
@@ -630,6 +685,7 @@ static void test_edits(void **state)
 	    {"{finetune: best}", "{finetune: best 2}", -1, -1, "`after` of phase 'repretrain'"},
 	    {"metric: recon_error", "metric: other", -1, -1, "`metric`"},
 	    {"search: random", "search: sobol", -1, 0, "`search`"},
+	    {"search: random", "search: {program: a}", -1, 0, "`search`"},
 	};
 
 	(void)state;
@@ -725,6 +781,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_full_search, reset),
 	    cmocka_unit_test_teardown(test_judged_phases, reset),
 	    cmocka_unit_test_teardown(test_auto_search, reset),
+	    cmocka_unit_test_teardown(test_search_programs, reset),
 	    cmocka_unit_test_teardown(test_limits_and_the_rest, reset),
 	    cmocka_unit_test_teardown(test_json_is_yaml, reset),
 	    cmocka_unit_test_teardown(test_edits, reset),
