@@ -139,13 +139,10 @@ units: $(UNIT_BINS)
 
 BENCH_BINS := $(call bins,tests/bench/bench_*.c)
 $(BUILD)/tests/bench/bench_resume: $(call objs,$(addprefix src/drive/,adviser.c council.c ledger.c propose.c)) $(BUILD)/libedge.a
-# Until all searches are there.
-$(BUILD)/libabsent.a: $(call objs,$(wildcard tests/bench/absent/*.c))
-$(BENCH_BINS): | $(BUILD)/libabsent.a
 SEARCH_BENCHES := $(call bins,tests/bench/bench_search.c tests/bench/bench_propose.c)
 $(SEARCH_BENCHES): $(call objs,$(addprefix tests/bench/,searcher.c task.c task_value.c))
 $(BENCH_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libcore.a
-	$(link) $(BUILD)/libcore.a $(BUILD)/libabsent.a $(edge_libs) $(core_libs)
+	$(link) $(BUILD)/libcore.a $(edge_libs) $(core_libs)
 bench: ## measure this machine: units a second against other runners, idle ranks, the scheduler
 	@scripts/install-deps --dev
 	$(again) benches

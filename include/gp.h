@@ -4,12 +4,15 @@
 
 #include "cube.h"
 
-/* Right-hand sides that one pass over a matrix serves: the loop over them is what the compiler vectorises. */
-enum { GP_BLOCK = 8 };
-typedef double gp_lanes __attribute__((vector_size(GP_BLOCK * sizeof(double)), aligned(16), may_alias));
-/* What one register of any machine holds: sums in these stay in registers. */
+/* What one register of any machine holds. */
 typedef double gp_pair __attribute__((vector_size(2 * sizeof(double)), aligned(16), may_alias));
-enum { GP_PAIRS = GP_BLOCK / 2 };
+
+/* Right-hand sides that one pass over a matrix serves: their sums fit into registers. */
+enum { GP_BLOCK = 8, GP_PAIRS = GP_BLOCK / 2 };
+union gp_lanes {
+	double of[GP_BLOCK];
+	gp_pair pair[GP_PAIRS];
+};
 
 /* How points of the cube are told apart: squared distances of features, weighted and summed. A number gives
  * the square of a difference, a choice 1 for another choice, an axis that is not always active 1 more where
@@ -44,11 +47,11 @@ struct gp {
 	double *y;       /* n values, standardised */
 	double *weight;  /* nfeatures */
 	double signal, noise;
-	double *chol;     /* rows of the lower triangle L of K + noise; K = L L' */
-	double *alpha;    /* (K + noise)^-1 y; stride long, 0 behind n */
-	double *slope;    /* like chol: derivative of K by the squared distance; NULL: not wanted */
-	gp_lanes *column; /* scratch, stride long */
-	double *solve;    /* scratch, 2 x stride, or nfeatures */
+	double *chol;           /* rows of the lower triangle L of K + noise; K = L L' */
+	double *alpha;          /* (K + noise)^-1 y; stride long, 0 behind n */
+	double *slope;          /* like chol: derivative of K by the squared distance; NULL: not wanted */
+	union gp_lanes *column; /* scratch, stride long */
+	double *solve;          /* scratch, 2 x stride, or nfeatures */
 };
 
 /* Room for nall points. `conditional`: axes (naxes flags) that are not always active. */
@@ -58,8 +61,8 @@ void gp_encode(const struct gp *g, const struct cell *cells, double *x);
 void gp_set(struct gp *g, const double *theta);
 /* K of all points factored, alpha solved for; half the log determinant of the part with values. */
 double gp_factor(struct gp *g);
-/* Of GP_BLOCK points, x[feature] a lane for each: mean and variance without noise. */
-void gp_predict(const struct gp *g, const gp_lanes *x, gp_lanes *mean, gp_lanes *var);
+/* Of GP_BLOCK points, x[feature] a lane for each: mean, and variance without noise. */
+void gp_predict(const struct gp *g, const union gp_lanes *x, union gp_lanes *mean, union gp_lanes *var);
 double gp_mean(const struct gp *g, const double *x);
 /* Of one point; dmean and dvar by feature (0 for those that are not GP_SQUARE). */
 void gp_predict_slope(const struct gp *g, const double *x, double *mean, double *var, double *dmean,

@@ -7,13 +7,17 @@
  * of the ended ones: all, or the best GP_BEST and the newest. So an ask costs no more after that; the model
  * forgets bad old points, which it has learnt to stay away from by the length scales alone.
  *
- * Values are made tame first (gp_values): what is worse than the median is compressed by a logarithm, so that
- * a diverged loss of 1e30 is just bad, and the better half keeps its shape. A pruned trial counts as its last
+ * Values are made tame first (gp_values): what is far worse than the median is compressed by a logarithm, so
+ * that a diverged loss of 1e30 is just bad, and the rest keeps its shape. (Ranks in place of values were much
+ * worse: regret .059 for .028 after 50 trials of seven tasks.) A pruned trial counts as its last
  * value, at least as bad as the upper quartile of complete ones, a failed one as the worst.
  *
  * Pending points are in the model with the mean it has for them ("kriging believer", Ginsbourger, Le Riche
  * and Carraro, 2010): the mean stays as it is, the variance there goes, and what is to be improved on is the
  * best of them too.
+ *
+ * Improvement has to be by a margin that changes from ask to ask. Without one the search now and then stays
+ * for good where noise is all there is left to improve on, in a local minimum among others.
  *
  * Length scales are fitted when the number of ended trials has grown by an eighth, to the first so many ended
  * ones, from the ones of the fit before; every fourth fit begins anew. So they are a function of the history
@@ -79,12 +83,12 @@ static struct spread spread_of(const struct observation *const *o, uint32_t n, e
 	return s;
 }
 
-/* Units of scale from the median; beyond it on the bad side logarithms of them, and no more than of 100. */
+/* Units of scale from the median; logarithms of them from 2 on the bad side, and no more than of 100. */
 static double tame(const struct spread *s, double v)
 {
 	double z = (v - s->median) / s->scale;
 
-	return z > 0 ? log1p(fmin(z, 100)) : fmax(z, -1e6);
+	return z > 2 ? 2 + log1p(fmin(z - 2, 100)) : fmax(z, -1e6);
 }
 
 static void standardise(double *y, uint32_t n)
@@ -306,6 +310,17 @@ static double incumbent_of(const struct gp *g)
 	return best;
 }
 
+/* In standard deviations of all values. With many at work the turn without a margin comes once for all of
+ * them: they would do nothing but crowd. */
+static double margin_of(const struct cube_ask *q)
+{
+	uint32_t pending = q->h->npending;
+
+	if (q->k % (pending > 4 ? pending : 4) == 0)
+		return 0;
+	return q->k % 4 == 2 ? 0.3 : 0.02;
+}
+
 static bool ask_model(struct gp_state *s, const struct cube_ask *q, double *u, uint32_t *parent)
 {
 	const struct history *h = q->h;
@@ -322,7 +337,7 @@ static bool ask_model(struct gp_state *s, const struct cube_ask *q, double *u, u
 	for (; a.nbest < GP_AROUND && a.nbest < h->nbest; a.nbest++)
 		best[a.nbest] = history_at(h, h->best[a.nbest]);
 	a.g = &g;
-	a.incumbent = incumbent_of(&g);
+	a.incumbent = incumbent_of(&g) - margin_of(q);
 	a.seed = rng_mix(q->seed ^ rng_mix(q->k));
 	return gp_maximise(&a, u, parent);
 }

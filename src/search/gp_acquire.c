@@ -69,7 +69,7 @@ struct maximiser {
 	/* Candidates that wait to be evaluated together. */
 	struct candidate waiting[GP_BLOCK];
 	uint32_t nwaiting;
-	gp_lanes *x;
+	union gp_lanes *x;
 	double *row, *dmean, *dvar;
 	struct shortlist *to;
 	/* An ascent: coordinates that move, and the features they are. */
@@ -162,13 +162,13 @@ static void insert(struct maximiser *m, const struct candidate *c)
 
 static void flush(struct maximiser *m)
 {
-	gp_lanes mean, var;
+	union gp_lanes mean, var;
 
 	if (m->nwaiting == 0)
 		return;
 	gp_predict(m->a->g, m->x, &mean, &var);
 	for (uint32_t b = 0; b < m->nwaiting; b++) {
-		m->waiting[b].value = log_ei(m, mean[b], var[b]);
+		m->waiting[b].value = log_ei(m, mean.of[b], var.of[b]);
 		insert(m, &m->waiting[b]);
 	}
 	m->nwaiting = 0;
@@ -183,7 +183,7 @@ static void offer(struct maximiser *m, const double *u, uint32_t parent)
 		return;
 	gp_encode(m->a->g, m->cells, m->row);
 	for (uint32_t f = 0; f < m->a->g->nfeatures; f++)
-		m->x[f][m->nwaiting] = m->row[f];
+		m->x[f].of[m->nwaiting] = m->row[f];
 	memcpy(c->u, u, m->nown * sizeof *u);
 	c->parent = parent;
 	if (++m->nwaiting == GP_BLOCK)
@@ -195,7 +195,7 @@ static uint32_t candidates(const struct gp *g)
 {
 	uint32_t n = 160000 / (g->nall + 1);
 
-	return n > 2048 ? 2048 : n < 512 ? 512 : n;
+	return n > 1024 ? 1024 : n < 512 ? 512 : n;
 }
 
 static uint32_t some_parent(struct maximiser *m)
@@ -338,11 +338,11 @@ static double negative_log_ei(void *ctx, const double *x, double *grad)
 	return -value;
 }
 
-/* The best of what is offered to a list of one that c is on: has c become better? */
+/* From c uphill along the coordinates that can be moved, then to where that comes to lie. */
 static void ascend(struct maximiser *m, struct candidate *c)
 {
 	struct gp_problem p = {0, negative_log_ei, m, m->lo, m->hi, SLOPES, 1e-4};
-	double *u = m->dmean;
+	double *u = m->dmean; /* free again by then, and no shorter */
 
 	if (!place(m, c->u, c->parent))
 		return;

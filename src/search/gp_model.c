@@ -91,22 +91,21 @@ static double matern(double signal, double r2, double *slope)
 }
 
 /* r2 of point i and GP_BLOCK others. */
-static void distances(const struct gp *g, uint32_t i, const gp_lanes *x, gp_lanes *out)
+static void distances(const struct gp *g, uint32_t i, const union gp_lanes *x, union gp_lanes *r2)
 {
 	const double *at = g->x + (size_t)i * g->nfeatures;
-	gp_lanes r2 = {0};
 
+	*r2 = (union gp_lanes){{0}};
 	for (uint32_t f = 0; f < g->nfeatures; f++) {
-		if (g->features[f].kind == GP_SQUARE) {
-			gp_lanes d = x[f] - at[f];
+		double w = g->weight[f];
 
-			r2 += g->weight[f] * d * d;
-		} else {
+		if (g->features[f].kind == GP_SQUARE)
+			for (int p = 0; p < GP_PAIRS; p++)
+				r2->pair[p] += w * (x[f].pair[p] - at[f]) * (x[f].pair[p] - at[f]);
+		else
 			for (int b = 0; b < GP_BLOCK; b++)
-				r2[b] += x[f][b] != at[f] ? g->weight[f] : 0;
-		}
+				r2->of[b] += x[f].of[b] != at[f] ? w : 0;
 	}
-	*out = r2;
 }
 
 static double square(const struct gp *g, uint32_t f, double difference)
@@ -142,55 +141,48 @@ static void fill_kernel(struct gp *g, double diagonal)
 }
 
 /* ---- triangular systems ------------------------------------------------------------------------ */
-/* sum over j in first .. last-1 of row[j] v[j]. */
-static void sum_rows(const double *row, const gp_lanes *v, uint32_t first, uint32_t last, gp_lanes *out)
+/* to -= sum over j in first .. last-1 of row[j] v[j]. */
+static void take_rows(const double *row, const union gp_lanes *v, uint32_t first, uint32_t last,
+                      union gp_lanes *to)
 {
-	gp_pair a = {0}, b = {0}, c = {0}, d = {0}, *to = (gp_pair *)out;
+	gp_pair a = to->pair[0], b = to->pair[1], c = to->pair[2], d = to->pair[3];
 
 	for (uint32_t j = first; j < last; j++) {
-		const gp_pair *p = (const gp_pair *)&v[j];
-
-		a += row[j] * p[0];
-		b += row[j] * p[1];
-		c += row[j] * p[2];
-		d += row[j] * p[3];
+		a -= row[j] * v[j].pair[0];
+		b -= row[j] * v[j].pair[1];
+		c -= row[j] * v[j].pair[2];
+		d -= row[j] * v[j].pair[3];
 	}
-	to[0] = a;
-	to[1] = b;
-	to[2] = c;
-	to[3] = d;
+	*to = (union gp_lanes){.pair = {a, b, c, d}};
+}
+
+static void scale(union gp_lanes *v, double by)
+{
+	for (int p = 0; p < GP_PAIRS; p++)
+		v->pair[p] *= by;
 }
 
 /* v := L^-1 v for rows first .. n-1, where rows before `first` are 0. */
-static void forward(const struct gp *g, gp_lanes *v, uint32_t first, uint32_t n)
+static void forward(const struct gp *g, union gp_lanes *v, uint32_t first, uint32_t n)
 {
 	for (uint32_t i = first; i < n; i++) {
 		const double *row = g->chol + (size_t)i * g->stride;
-		gp_lanes sum;
 
-		sum_rows(row, v, first, i, &sum);
-		v[i] = (v[i] - sum) * (1 / row[i]);
+		take_rows(row, v, first, i, &v[i]);
+		scale(&v[i], 1 / row[i]);
 	}
 }
 
-static inline void take_pairs(gp_pair *to, double by, const gp_pair *x)
-{
-	to[0] -= by * x[0];
-	to[1] -= by * x[1];
-	to[2] -= by * x[2];
-	to[3] -= by * x[3];
-}
-
 /* v := L'^-1 v, rows n-1 down to `last`. */
-static void backward(const struct gp *g, gp_lanes *v, uint32_t last, uint32_t n)
+static void backward(const struct gp *g, union gp_lanes *v, uint32_t last, uint32_t n)
 {
 	for (uint32_t i = n; i-- > last;) {
 		const double *row = g->chol + (size_t)i * g->stride;
-		gp_lanes x = v[i] * (1 / row[i]);
 
-		v[i] = x;
+		scale(&v[i], 1 / row[i]);
 		for (uint32_t j = last; j < i; j++)
-			take_pairs((gp_pair *)&v[j], row[j], (const gp_pair *)&x);
+			for (int p = 0; p < GP_PAIRS; p++)
+				v[j].pair[p] -= row[j] * v[i].pair[p];
 	}
 }
 
@@ -259,14 +251,15 @@ static bool factor_diagonal(const struct gp *g, uint32_t first, uint32_t last)
 }
 
 /* Take V'V, V what the columns before gave for rows first .. last-1, off their diagonal block. */
-static void downdate(const struct gp *g, const gp_lanes *v, uint32_t first, uint32_t last)
+static void downdate(const struct gp *g, const union gp_lanes *v, uint32_t first, uint32_t last)
 {
 	for (uint32_t i = first; i < last; i++) {
-		gp_lanes sum;
+		double *row = g->chol + (size_t)i * g->stride;
+		union gp_lanes left = {{0}};
 
-		sum_rows(g->chol + (size_t)i * g->stride, v, 0, first, &sum);
+		take_rows(row, v, 0, first, &left);
 		for (uint32_t j = first; j <= i; j++)
-			g->chol[(size_t)i * g->stride + j] -= sum[j - first];
+			row[j] += left.of[j - first];
 	}
 }
 
@@ -279,11 +272,11 @@ static bool factor(const struct gp *g)
 
 		for (uint32_t j = 0; j < first; j++)
 			for (uint32_t b = 0; b < GP_BLOCK; b++)
-				g->column[j][b] = rows[(size_t)b * g->stride + j];
+				g->column[j].of[b] = rows[(size_t)b * g->stride + j];
 		forward(g, g->column, 0, first);
 		for (uint32_t j = 0; j < first; j++)
 			for (uint32_t b = 0; b < last - first; b++)
-				rows[(size_t)b * g->stride + j] = g->column[j][b];
+				rows[(size_t)b * g->stride + j] = g->column[j].of[b];
 		downdate(g, g->column, first, last);
 		if (!factor_diagonal(g, first, last))
 			return false;
@@ -311,24 +304,31 @@ double gp_factor(struct gp *g)
 }
 
 /* ---- posterior --------------------------------------------------------------------------------- */
-void gp_predict(const struct gp *g, const gp_lanes *x, gp_lanes *mean, gp_lanes *var)
+/* Variance where the points explain that much. */
+static double left_of(const struct gp *g, double explained)
 {
-	gp_lanes m = {0}, v = {0}, r2;
+	return fmax(g->signal - explained, 1e-12 * g->signal);
+}
 
+void gp_predict(const struct gp *g, const union gp_lanes *x, union gp_lanes *mean, union gp_lanes *var)
+{
+	union gp_lanes *k = g->column, r2;
+	double slope;
+
+	*mean = *var = (union gp_lanes){{0}};
 	for (uint32_t i = 0; i < g->nall; i++) {
-		double slope;
-
 		distances(g, i, x, &r2);
-		for (int b = 0; b < GP_BLOCK; b++)
-			g->column[i][b] = matern(g->signal, r2[b], &slope);
-		m += g->alpha[i] * g->column[i];
+		for (int b = 0; b < GP_BLOCK; b++) {
+			k[i].of[b] = matern(g->signal, r2.of[b], &slope);
+			mean->of[b] += g->alpha[i] * k[i].of[b];
+		}
 	}
-	forward(g, g->column, 0, g->nall);
+	forward(g, k, 0, g->nall);
 	for (uint32_t i = 0; i < g->nall; i++)
-		v += g->column[i] * g->column[i];
-	*mean = m;
+		for (int p = 0; p < GP_PAIRS; p++)
+			var->pair[p] += k[i].pair[p] * k[i].pair[p];
 	for (int b = 0; b < GP_BLOCK; b++)
-		(*var)[b] = fmax(g->signal - v[b], 1e-12 * g->signal);
+		var->of[b] = left_of(g, var->of[b]);
 }
 
 double gp_mean(const struct gp *g, const double *x)
@@ -368,7 +368,7 @@ void gp_predict_slope(const struct gp *g, const double *x, double *mean, double 
 		v += k[i] * k[i];
 	backward_one(g, k, g->nall);
 	*mean = m;
-	*var = fmax(g->signal - v, 1e-12 * g->signal);
+	*var = left_of(g, v);
 	memset(dmean, 0, g->nfeatures * sizeof *dmean);
 	memset(dvar, 0, g->nfeatures * sizeof *dvar);
 	for (uint32_t i = 0; i < g->nall; i++)
@@ -390,12 +390,12 @@ static void add_columns(const struct gp *g, uint32_t first, uint32_t last, doubl
 {
 	memset(g->column, 0, g->n * sizeof *g->column);
 	for (uint32_t j = first; j < last; j++)
-		g->column[j][j - first] = 1;
+		g->column[j].of[j - first] = 1;
 	forward(g, g->column, first, g->n);
 	backward(g, g->column, first, g->n);
 	for (uint32_t i = first; i < g->n; i++)
 		for (uint32_t j = first; j < last && j <= i; j++) {
-			double w = g->alpha[i] * g->alpha[j] - g->column[i][j - first];
+			double w = g->alpha[i] * g->alpha[j] - g->column[i].of[j - first];
 
 			if (j == i)
 				*trace += w;
