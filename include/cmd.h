@@ -7,6 +7,7 @@
 #include "bytes.h"
 #include "extent.h"
 #include "fault.h"
+#include "prior.h"
 #include "report.h"
 #include "selector.h"
 #include "store.h"
@@ -29,6 +30,7 @@ int cmd_results(int argc, char **argv);
 int cmd_best(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
 int cmd_schedule(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_reset(int argc, char **argv);
 int cmd_cancel(int argc, char **argv);
 int cmd_hold(int argc, char **argv);
@@ -77,12 +79,17 @@ int cmd_print_fault(const struct fault *f);
 int cmd_study_errors(const struct study_errors *errors, struct fault *f);
 
 /* ---- a database to read (db.c) ----------------------------------------------------------------- */
+enum cmd_begin {
+	CMD_BEGIN_NOTHING,
+	CMD_BEGIN_JOBS, /* NAME.db, for scheduled phases */
+	CMD_BEGIN_STUDY /* by its study file: it holds the study, as a run would have left it there */
+};
 struct cmd_db {
 	struct arena arena; /* lives until cmd_db_close */
 	struct store *store;
 	const char *path, *out_dir;
 	const struct study *study; /* as stored */
-	bool create;               /* the database may be begun */
+	enum cmd_begin may_begin;  /* a database that is not there */
 	bool begun, begun_out;     /* it, and its folder, was not there before */
 };
 /* `word`: a database, a study file (then NAME.db in the current folder), or NULL: the only database of the
@@ -92,8 +99,10 @@ int cmd_db_open(struct cmd_db *d, const char *word, struct fault *f);
  * -1 and `busy`: somebody has it, f says who. */
 int cmd_db_find(struct cmd_db *d, const char *word, struct fault *f);
 int cmd_db_open_writer(struct cmd_db *d, bool *busy, struct fault *f);
-/* The same for a verb that may begin a database: NAME.db that is not there, or empty. */
-int cmd_db_find_or_create(struct cmd_db *d, const char *word, struct fault *f);
+/* The same for a verb that may begin a database: one that is not there, or empty. */
+int cmd_db_find_or_begin(struct cmd_db *d, const char *word, enum cmd_begin may, struct fault *f);
+/* Is this the name of a database, or of a study file? */
+bool cmd_is_database(const char *word);
 /* Nothing came of it: what was begun is removed again. */
 void cmd_db_unmake(struct cmd_db *d);
 void cmd_db_close(struct cmd_db *d);
@@ -105,6 +114,8 @@ const char *cmd_log_path(struct cmd_db *d, int64_t run, int64_t rank);
 /* The first row of a query, with printf and no binds: 1, 0 (no row, rows closed) or -1. */
 int cmd_query(struct cmd_db *d, struct store_rows **rows, struct fault *f, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Observations imported for a phase. */
+int cmd_count_priors(struct cmd_db *d, const char *phase, int64_t *n, struct fault *f);
 /* A text of the current row in the database's arena, NULL for NULL. */
 const char *cmd_keep(struct cmd_db *d, const struct store_rows *r, uint32_t column);
 /* Set a cell of the last row from a column of the result, by its type. */
@@ -146,8 +157,24 @@ int cmd_put_failures(struct cmd_db *d, struct bytes *b, struct fault *f);
 /* Have a request (request.h) carried out: by the run that has the database, or by ourselves when there is
  * none; its answer is printed. Within wait_ms, or it is taken back and FAULT_STOPPED says so. Returns the
  * exit status, or -1. */
-int cmd_send(const char *db_word, bool create, const char *const *words, uint32_t nwords, int64_t wait_ms,
-             struct fault *f);
+int cmd_send(const char *db_word, enum cmd_begin may, const char *const *words, uint32_t nwords,
+             int64_t wait_ms, struct fault *f);
+
+/* ---- a table to import (import_from.c) ------------------------------------------------------------ */
+/* Rows for a phase, as the words of a request (request.h). */
+struct cmd_table {
+	const char *from; /* what to call it */
+	const char **columns, **cells;
+	uint32_t ncolumns;
+	size_t ncells, cap;
+	int64_t skipped[PRIOR_FITS];
+	const char **ignored;
+	uint32_t nignored;
+};
+/* FROM: a database, the study file of one, or a CSV file; of which the rows of phase `from_phase` (NULL: of
+ * the same name as p). In d's arena. */
+int cmd_read_table(struct cmd_db *d, const struct study_phase *p, const char *from, const char *from_phase,
+                   struct cmd_table *out, struct fault *f);
 
 /* ---- output (out.c) ------------------------------------------------------------------------------ */
 struct report_style cmd_style(FILE *to);   /* of a terminal; no width and no colour elsewhere */

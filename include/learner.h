@@ -34,6 +34,11 @@ void learner_pruned(struct learner *l, uint32_t number, double value, double ste
 void learner_failed(struct learner *l, uint32_t number);
 void learner_pending(struct learner *l, uint32_t number); /* it was reset: it will end anew */
 void learner_gone(struct learner *l, uint32_t number);
+/* What somebody else has found: values like a trial's (of ancestors those that are known), and what came of
+ * them. It is no trial: the search may propose the same point. */
+void learner_prior(struct learner *l, const struct scope *scope, double value);
+/* Was there a trial with these own values after these parents? */
+bool learner_knows(const struct learner *l, struct key128 place, const struct value *own);
 
 /* What sampler_ask does for searches that learn; q->known is not asked: the learner knows. `places` (one for
  * each of q->nparents) name the combinations as learner_begin is told. workers: that will be busy at a time.

@@ -8,6 +8,7 @@
 
 #include "council.h"
 #include "learner.h"
+#include "priors.h"
 #include "sampler.h"
 #include "sched.h"
 
@@ -32,6 +33,7 @@ struct proposer {
 	uint32_t trials_cap;
 	uint32_t *changed; /* trials to look at */
 	uint32_t nchanged, changed_cap;
+	const struct priors *priors; /* NULL: none */
 };
 
 /* council: NULL where no phase's search is a program. */
@@ -39,6 +41,9 @@ void proposer_init(struct proposer *p, const struct study *s, const struct sched
                    struct arena *scratch, struct council *council);
 void proposer_finish(struct proposer *p);
 void proposer_want(struct proposer *p, uint32_t group, uint32_t n);
+/* There are other observations from elsewhere (or the first ones): the learners begin anew, and know them
+ * before the trials, as they do after a resume. They are borrowed. */
+void proposer_set_priors(struct proposer *p, const struct priors *priors);
 /* Something became true. */
 void proposer_note(struct proposer *p, const struct record *r);
 /* The next proposal as an event: 1 and *e (values in scratch), or 0: nothing is wanted, or known yet. -1: a

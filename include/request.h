@@ -36,6 +36,9 @@ struct request_site {
 	/* Other phases are scheduled now: put them down, in the transaction that is open, and go on with the
 	 * study that they make; `study` and `sched` are new ones afterwards. */
 	int (*restudy)(struct request_site *x, const char *jobs, size_t n, struct fault *f);
+	/* The database holds other observations from elsewhere: let the searches know. NULL: there are none.
+	 */
+	int (*relearn)(struct request_site *x, struct fault *f);
 	void *ctx;
 };
 struct request_answer {
@@ -53,6 +56,14 @@ void request_answer_finish(struct request_answer *x);
 /* `ranksweep schedule`, see schedule.c there: part of request_apply. */
 int request_schedule(struct request_site *site, const struct ask *ask, struct request_answer *answer,
                      struct fault *f);
+/* `ranksweep import`: the same. Its words are the verb, options, `--`, and a table, row by row:
+ *   --phase=P --from=SOURCE --columns=N [--dry-run] [--json] [--skipped=MISFIT:N].. [--ignored=COLUMN]..
+ *   --forget --phase=P: instead of all that, and without a table
+ * The first row is N names of parameters; each other one has the value, the outer fold ("" for none) and N
+ * texts
+ * ("" for none). MISFIT (prior.h) and COLUMN say what was left out before. */
+int request_import(struct request_site *site, const struct ask *ask, struct request_answer *answer,
+                   struct fault *f);
 /* A wrong request, as an answer. Returns 0. */
 int request_refuse(struct request_answer *x, const struct fault *why);
 /* The trials or units that a selector names, ascending, in scratch. 1: f says what is wrong with it. */

@@ -19,7 +19,7 @@ struct sampler_ask {
 	uint32_t nparents;   /* parent combinations to choose from (>= 1) */
 	/* Scope of one of them, own slot NULL; memory in `scratch`. */
 	void (*scope_of)(void *ctx, uint32_t parent, struct arena *scratch, struct scope *out);
-	/* Grid and enqueue: does the study have this point already? May be NULL. */
+	/* Grid, and enqueue where nothing learns: does the study have this point already? May be NULL. */
 	bool (*known)(void *ctx, uint32_t parent, const struct value *own);
 	/* Could a trial of this parent combination start now? Others are not chosen. NULL: all could. */
 	bool (*ready)(void *ctx, uint32_t parent);

@@ -154,6 +154,27 @@ int store_drop_pick(struct store *s, const char *phase, int32_t outer, const cha
 int store_put_audit(struct store *s, int64_t now_ms, const char *who, const char *command, int64_t units,
                     const char *request, struct fault *f);
 int store_find_audit(struct store *s, const char *request, bool *found, struct fault *f);
+/* What others have observed of a phase's space. */
+struct store_prior {
+	const char *phase;
+	int32_t outer;
+	uint64_t key_hi, key_lo; /* equal ones are there once */
+	double value;
+	const void *at; /* values, opaque to the store */
+	size_t at_bytes;
+	const char *params_json, *source;
+	int64_t now_ms;
+};
+/* *added false: it is there already. */
+int store_put_prior(struct store *s, const struct store_prior *p, bool *added, struct fault *f);
+int store_find_prior(struct store *s, const char *phase, uint64_t key_hi, uint64_t key_lo, bool *found,
+                     struct fault *f);
+/* All of a phase. */
+int store_count_priors(struct store *s, const char *phase, uint32_t *n, struct fault *f);
+int store_drop_priors(struct store *s, const char *phase, uint32_t *dropped, struct fault *f);
+/* In the order in which they came; rows (phase, outer, value, at) are borrowed for the call. */
+int store_load_priors(struct store *s, int (*each)(void *ctx, const struct store_prior *p, struct fault *f),
+                      void *ctx, struct fault *f);
 /* Trials of `phase` none of whose units has begun, and their descendants, are forgotten (a domain was
  * edited). */
 int store_forget_unbegun(struct store *s, const char *phase, uint32_t *trials, struct fault *f);

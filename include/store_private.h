@@ -137,6 +137,15 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                                      \
 	X(AUDIT_PUT, "record an action",                                                                     \
 	  "INSERT INTO audit_log(at_ms, who, command, units, request) VALUES(?1, ?2, ?3, ?4, ?5)")           \
+	X(PRIOR_PUT, "record an observation",                                                                \
+	  "INSERT OR IGNORE INTO prior(phase, outer_fold, key_hi, key_lo, value, at_values, params_json, "   \
+	  "source, at_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                       \
+	X(PRIOR_FIND, "look for an observation",                                                             \
+	  "SELECT 1 FROM prior WHERE phase = ?1 AND key_hi = ?2 AND key_lo = ?3")                            \
+	X(PRIORS_COUNT, "count observations", "SELECT count(*) FROM prior WHERE phase = ?1")                 \
+	X(PRIORS_DROP, "forget observations", "DELETE FROM prior WHERE phase = ?1")                          \
+	X(LOAD_PRIORS, "read the observations",                                                              \
+	  "SELECT phase, outer_fold, value, at_values FROM prior ORDER BY prior")                            \
 	X(SERIES, "read a metric",                                                                           \
 	  "SELECT attempt, seq, step, value FROM metric WHERE unit = ?1 AND name = ?2 AND step IS NULL "     \
 	  "AND attempt > ifnull((SELECT archived FROM unit WHERE unit = ?1), 0) "                            \

@@ -34,6 +34,11 @@ static inline bool search_learns(enum search_kind k)
 {
 	return k >= SEARCH_TPE && k <= SEARCH_PROGRAM;
 }
+/* Is it one of ours, which can be told of trials that are not its own? */
+static inline bool search_takes_priors(enum search_kind k)
+{
+	return search_learns(k) && k != SEARCH_PROGRAM;
+}
 enum pick_kind { PICK_ALL, PICK_BEST };
 
 /* Why an attempt did not succeed. X(enum name, text). The order is part of the wire format. */

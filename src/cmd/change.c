@@ -104,7 +104,7 @@ static int send_words(const struct cmd_usage *u, enum request_kind kind, const s
 		fault_set(f, FAULT_USAGE, "%.800s (see `ranksweep %s --help`)", arena_strdup(&a, f->text),
 		          u->verb);
 	else
-		status = cmd_send(named ? argv[0] : NULL, false, words, n, o->wait_ms, f);
+		status = cmd_send(named ? argv[0] : NULL, CMD_BEGIN_NOTHING, words, n, o->wait_ms, f);
 	arena_finish(&a);
 	return status;
 }

@@ -62,6 +62,11 @@ static bool sqlite_file(const char *path)
 	return is;
 }
 
+bool cmd_is_database(const char *word)
+{
+	return sqlite_file(word) || is_study_name(word) || ends_in(word, ".db");
+}
+
 static int open_path(const char *path, struct store **out, struct fault *f)
 {
 	struct store_open_options o = {.mode = STORE_READ, .host = host_name(), .now_ms = host_epoch_ms()};
@@ -118,7 +123,8 @@ static int path_of_study(struct cmd_db *d, const char *study_path, struct fault 
 	if (bad)
 		return -1;
 	d->path = arena_printf(&d->arena, "%s.db", d->study->name);
-	if (!is_file(d->path))
+	d->begun = !is_file(d->path);
+	if (d->begun && d->may_begin != CMD_BEGIN_STUDY)
 		return fault_set(f, FAULT_IO,
 		                 "%s: no such database (study %s of %s has not run in this folder)", d->path,
 		                 d->study->name, study_path);
@@ -138,7 +144,7 @@ static int find_path(struct cmd_db *d, const char *word, struct fault *f)
 		d->path = arena_printf(&d->arena, "%s.db", word);
 		return 0;
 	}
-	if (d->create)
+	if (d->may_begin == CMD_BEGIN_JOBS)
 		return fault_set(f, FAULT_IO, "%s: no such database; call it %s.db to begin one", word, word);
 	return fault_set(f, FAULT_IO, "%s: no such database", word);
 }
@@ -191,13 +197,22 @@ static int new_study(struct cmd_db *d, struct fault *f)
 	const char *slash = strrchr(d->path, '/'), *file = slash ? slash + 1 : d->path;
 	struct study *s = arena_alloc(&d->arena, sizeof *s);
 
-	if (!d->create)
+	if (d->may_begin != CMD_BEGIN_JOBS)
 		return fault_set(f, FAULT_IO, "%s: no study in it yet", d->path);
 	s->name = arena_strndup(&d->arena, file, strlen(file) - 3);
 	s->text = s->jobs = "";
 	s->path = d->path;
 	d->study = s;
 	return 0;
+}
+
+static int put_study(struct cmd_db *d, const struct study *s, struct fault *f)
+{
+	d->study = s;
+	return store_begin(d->store, f) || store_put_study(d->store, s->name, s->text, strlen(s->text), f) ||
+	               ledger_put_phases(d->store, s, f) || store_commit(d->store, f)
+	           ? -1
+	           : 0;
 }
 
 static bool folder_exists(struct cmd_db *d, const char *path)
@@ -211,10 +226,10 @@ static bool folder_exists(struct cmd_db *d, const char *path)
 	       S_ISDIR(st.st_mode);
 }
 
-int cmd_db_find_or_create(struct cmd_db *d, const char *word, struct fault *f)
+int cmd_db_find_or_begin(struct cmd_db *d, const char *word, enum cmd_begin may, struct fault *f)
 {
-	*d = (struct cmd_db){.create = true}; /* a database that is there may have no study yet */
-	if (!word || !ends_in(word, ".db") || (is_file(word) && sqlite_file(word)))
+	*d = (struct cmd_db){.may_begin = may}; /* a database that is there may have no study yet */
+	if (may != CMD_BEGIN_JOBS || !word || !ends_in(word, ".db") || (is_file(word) && sqlite_file(word)))
 		return find(d, word, f);
 	if (is_file(word)) {
 		struct stat st;
@@ -249,6 +264,7 @@ void cmd_db_unmake(struct cmd_db *d)
 int cmd_db_open_writer(struct cmd_db *d, bool *busy, struct fault *f)
 {
 	const char *fs;
+	const struct study *given = d->study; /* of the study file */
 	struct store_open_options o = {.mode = STORE_WRITE,
 	                               .network = host_file_system(d->path, &fs) == HOST_FS_NETWORK,
 	                               .busy = busy,
@@ -256,7 +272,7 @@ int cmd_db_open_writer(struct cmd_db *d, bool *busy, struct fault *f)
 	                               .now_ms = host_epoch_ms()};
 
 	*busy = false;
-	if (!d->create && !sqlite_file(d->path))
+	if (d->may_begin != CMD_BEGIN_JOBS && !d->begun && !sqlite_file(d->path))
 		return fault_set(f, FAULT_IO, "%s: it is no database", d->path);
 	o.lock_path = lock_path(d);
 	do {
@@ -265,12 +281,12 @@ int cmd_db_open_writer(struct cmd_db *d, bool *busy, struct fault *f)
 			return -1;
 		if (store_open(d->path, &o, &d->store, f) == 0)
 			break;
-		if (!d->create || access(d->out_dir, F_OK) == 0)
+		if (!d->may_begin || access(d->out_dir, F_OK) == 0)
 			return -1;
 	} while (true); /* whoever made the folder had no use for it, and took it away under us */
 	if (ledger_read_study(&d->arena, d->store, d->path, &d->study, f) == 0) {
 		d->begun = d->begun && !d->study; /* or somebody else began it, before we had the lock */
-		if (d->study || new_study(d, f) == 0)
+		if (d->study || (given && d->begun ? put_study(d, given, f) : new_study(d, f)) == 0)
 			return 0;
 	}
 	store_close(d->store);
@@ -306,6 +322,20 @@ int cmd_query(struct cmd_db *d, struct store_rows **rows, struct fault *f, const
 		*rows = NULL;
 	}
 	return got;
+}
+
+int cmd_count_priors(struct cmd_db *d, const char *phase, int64_t *n, struct fault *f)
+{
+	const char *binds[] = {phase, NULL};
+	struct store_rows *rows;
+	int got;
+
+	if (store_select(d->store, "SELECT count(*) FROM priors WHERE phase = ?1", binds, &rows, f))
+		return -1;
+	got = store_next(rows, f);
+	*n = got > 0 ? store_int(rows, 0) : 0;
+	store_rows_close(rows);
+	return got < 0 ? -1 : 0;
 }
 
 const char *cmd_keep(struct cmd_db *d, const struct store_rows *r, uint32_t column)

@@ -145,7 +145,7 @@ int cmd_schedule(int argc, char **argv)
 		status = cmd_misuse(&usage, &f, "which jobs? name=value arguments");
 	n = put_words(&a, &o, argv + front, argc - front, &words);
 	if (!status)
-		status = cmd_send(argv[0], true, words, n, o.wait_ms, &f);
+		status = cmd_send(argv[0], CMD_BEGIN_JOBS, words, n, o.wait_ms, &f);
 	arena_finish(&a);
 	return status < 0 ? cmd_print_fault(&f) : status;
 }

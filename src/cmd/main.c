@@ -26,6 +26,7 @@ static const struct verb {
     {"best", "[DB]", cmd_best, "the best trial and its parameters"},
     {"graph", "[DB]", cmd_graph, "the graph of dependencies, for Graphviz"},
     {"schedule", "DB ARGS...", cmd_schedule, "add jobs from the command line"},
+    {"import", "[DB] FROM", cmd_import, "what others have found, for the search to learn from"},
     {"reset", "[DB] SELECTOR...", cmd_reset, "back to the beginning, with all that comes after"},
     {"cancel", "[DB] SELECTOR...", cmd_cancel, "end for good; blocks what comes after"},
     {"hold", "[DB] SELECTOR...", cmd_hold, "do not start"},

@@ -39,15 +39,24 @@ static struct ranking_ask ask(const struct cmd_db *d, const struct results *o, c
 }
 
 /* ---- as tables ------------------------------------------------------------------------------- */
-static void put_title(const struct study *s, const struct study_phase *p, uint64_t trials, struct bytes *b)
+static int put_title(struct cmd_db *d, const struct study_phase *p, uint64_t trials, struct bytes *b,
+                     struct fault *f)
 {
+	int64_t priors;
+
+	if (cmd_count_priors(d, p->name, &priors, f))
+		return -1;
 	text_putf(b, "%s: %llu trial%s", p->name, (unsigned long long)trials, trials == 1 ? "" : "s");
 	if (p->metric)
 		text_putf(b, ", %s %s", goal_text(p->goal), p->metric);
-	if (p->metric && ranking_has_folds(s, p))
+	if (p->metric && ranking_has_folds(d->study, p))
 		text_putf(b, " (%s over %u folds)", aggregate_text(p->aggregate),
-		          study_units_per_trial(s, p));
+		          study_units_per_trial(d->study, p));
 	text_put(b, "\n");
+	if (priors)
+		text_putf(b, "%lld prior observation%s imported\n", (long long)priors,
+		          priors == 1 ? "" : "s");
+	return 0;
 }
 
 static int put_trials(struct cmd_db *d, const struct results *o, const struct study_phase *p,
@@ -58,9 +67,8 @@ static int put_trials(struct cmd_db *d, const struct results *o, const struct st
 	uint64_t shown, many;
 
 	ranking_table_init(&t, &d->arena, RANKING_TABLE, d->study, p);
-	if (ranking_add(d, &t, &q, &shown, &many, f))
+	if (ranking_add(d, &t, &q, &shown, &many, f) || put_title(d, p, many, b, f))
 		return -1;
-	put_title(d->study, p, many, b);
 	if (shown)
 		report_put_table(&t.report, style, b);
 	if (many > shown)
@@ -97,9 +105,9 @@ static int put_groups(struct cmd_db *d, const struct results *o, const struct st
 	int64_t many, ranked;
 
 	grouping_init(&g, d, RANKING_TABLE, p);
-	if (count_trials(d, p, &many, &ranked, f) || grouping_add(&g, d, p, f))
+	if (count_trials(d, p, &many, &ranked, f) || grouping_add(&g, d, p, f) ||
+	    put_title(d, p, (uint64_t)many, b, f))
 		return -1;
-	put_title(d->study, p, (uint64_t)many, b);
 	if (g.report.nrows)
 		report_put_table(&g.report, style, b);
 	return 0;
@@ -113,9 +121,9 @@ static int put_shares(struct cmd_db *d, const struct study_phase *p, const struc
 	const char *note;
 
 	shares_init(&s, d);
-	if (count_trials(d, p, &many, &ranked, f) || shares_add(&s, d, p, f))
+	if (count_trials(d, p, &many, &ranked, f) || shares_add(&s, d, p, f) ||
+	    put_title(d, p, (uint64_t)many, b, f))
 		return -1;
-	put_title(d->study, p, (uint64_t)many, b);
 	if (s.report.nrows)
 		report_put_table(&s.report, style, b);
 	note = shares_note(&s, d, p);
@@ -164,9 +172,9 @@ static int put_tables(struct cmd_db *d, const struct results *o, struct fault *f
 /* ---- as JSON, as CSV ------------------------------------------------------------------------- */
 static int put_phase_json(struct cmd_db *d, const struct study_phase *p, struct bytes *b, struct fault *f)
 {
-	int64_t many, ranked;
+	int64_t many, ranked, priors;
 
-	if (count_trials(d, p, &many, &ranked, f))
+	if (count_trials(d, p, &many, &ranked, f) || cmd_count_priors(d, p->name, &priors, f))
 		return -1;
 	text_put(b, "{");
 	cmd_put_string(b, "phase", p->name);
@@ -177,6 +185,7 @@ static int put_phase_json(struct cmd_db *d, const struct study_phase *p, struct 
 	cmd_put_int(b, "units_per_trial", study_units_per_trial(d->study, p));
 	cmd_put_int(b, "trials", many);
 	cmd_put_int(b, "ranked", p->metric ? ranked : 0);
+	cmd_put_int(b, "priors", priors);
 	text_put(b, "}");
 	return 0;
 }

@@ -29,7 +29,7 @@ struct sender {
 	struct fault busy; /* who has the database */
 };
 
-static int sender_open(struct sender *s, const char *db_word, bool create, const char *const *words,
+static int sender_open(struct sender *s, const char *db_word, enum cmd_begin may, const char *const *words,
                        uint32_t nwords, int64_t wait_ms, struct fault *f)
 {
 	const char *fs;
@@ -39,7 +39,7 @@ static int sender_open(struct sender *s, const char *db_word, bool create, const
 	s->wait_ms = wait_ms;
 	s->pause_ms = PAUSE_MIN_MS;
 	s->give_up_ms = host_monotonic_ms() + wait_ms;
-	if (create ? cmd_db_find_or_create(&s->d, db_word, f) : cmd_db_find(&s->d, db_word, f))
+	if (cmd_db_find_or_begin(&s->d, db_word, may, f))
 		return -1;
 	s->network = host_file_system(s->d.path, &fs) == HOST_FS_NETWORK;
 	inbox_id(s->id, host_name(), host_epoch_ms());
@@ -48,7 +48,7 @@ static int sender_open(struct sender *s, const char *db_word, bool create, const
 	    .who = arena_printf(&s->d.arena, "%s@%s pid %ld", host_user(), host_name(), (long)getpid()),
 	    .words = words,
 	    .nwords = nwords};
-	return ask_encode(&s->content, &s->ask, f);
+	return 0;
 }
 
 static void sender_close(struct sender *s)
@@ -120,10 +120,23 @@ static int try_alone(struct sender *s, int *status, struct fault *f)
 
 /* ---- by a run ----------------------------------------------------------------------------------- */
 
+static int encode(struct sender *s, struct fault *f)
+{
+	if (s->content.len || ask_encode(&s->content, &s->ask, f) == 0)
+		return 0;
+	return fault_set(
+	    f, FAULT_USAGE,
+	    "%.600s, and this is too much to ask of a run (more than %d MB): wait for its end, or stop "
+	    "it, then go on",
+	    s->busy.text, ASK_MAX_BYTES >> 20);
+}
+
 static int place(struct sender *s, struct fault *f)
 {
 	int got;
 
+	if (encode(s, f))
+		return -1;
 	if (s->signals < 0 && (s->signals = host_signals_open(f)) < 0)
 		return -1;
 	if (s->watch < 0)
@@ -190,12 +203,12 @@ static int deliver(struct sender *s, int *status, struct fault *f)
 	return got;
 }
 
-int cmd_send(const char *db_word, bool create, const char *const *words, uint32_t nwords, int64_t wait_ms,
-             struct fault *f)
+int cmd_send(const char *db_word, enum cmd_begin may, const char *const *words, uint32_t nwords,
+             int64_t wait_ms, struct fault *f)
 {
 	struct sender s;
 	int status = 0;
-	int bad = sender_open(&s, db_word, create, words, nwords, wait_ms, f) || deliver(&s, &status, f) < 0;
+	int bad = sender_open(&s, db_word, may, words, nwords, wait_ms, f) || deliver(&s, &status, f) < 0;
 
 	sender_close(&s);
 	return bad ? -1 : status;

@@ -13,6 +13,7 @@ struct count {
 	int64_t stored;
 	uint64_t planned;
 	bool at_most;
+	int64_t priors; /* observations imported */
 	double seconds; /* of one unit that is done, mean; NaN when there is none */
 };
 
@@ -191,6 +192,9 @@ static int read_status(struct status *s, struct fault *f)
 	s->phases = arena_array(&s->db->arena, s->db->study->nphases, sizeof *s->phases);
 	for (uint32_t i = 0; i < s->db->study->nphases; i++)
 		s->phases[i].seconds = NAN;
+	for (uint32_t i = 0; i < s->db->study->nphases; i++)
+		if (cmd_count_priors(s->db, s->db->study->phases[i].name, &s->phases[i].priors, f))
+			return -1;
 	if (count_units(s, f) || read_run(s, f) || read_work(s, f))
 		return -1;
 	count_planned(s);
@@ -280,6 +284,14 @@ static void put_estimate(const struct status *s, struct bytes *b)
 	text_put(b, "\n");
 }
 
+static void put_priors(const struct status *s, struct bytes *b)
+{
+	for (uint32_t i = 0; i < s->db->study->nphases; i++)
+		if (s->phases[i].priors)
+			text_putf(b, "%s: %lld prior observation%s imported\n", s->db->study->phases[i].name,
+			          (long long)s->phases[i].priors, s->phases[i].priors == 1 ? "" : "s");
+}
+
 static int put_text(struct status *s, struct fault *f)
 {
 	struct bytes b = {0};
@@ -292,6 +304,7 @@ static int put_text(struct status *s, struct fault *f)
 	text_put(&b, "\n");
 	before = b.len;
 	put_estimate(s, &b);
+	put_priors(s, &b);
 	bad = cmd_put_failures(s->db, &b, f);
 	if (b.len == before)
 		b.len--; /* no blank line at the end */
@@ -375,6 +388,7 @@ static int put_json(struct status *s, struct fault *f)
 		text_put(&b, i ? ",\n  {" : "\n  {");
 		cmd_put_string(&b, "phase", s->db->study->phases[i].name);
 		put_count_json(&s->phases[i], &b);
+		cmd_put_int(&b, "priors", s->phases[i].priors);
 		text_put(&b, "}");
 	}
 	text_put(&b, "\n]");

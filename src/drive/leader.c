@@ -18,6 +18,7 @@
 #include "host.h"
 #include "keep.h"
 #include "ledger.h"
+#include "priors.h"
 #include "progress.h"
 #include "propose.h"
 
@@ -64,6 +65,7 @@ struct leader {
 	struct store *store;
 	struct ledger ledger;
 	struct proposer proposer;
+	struct priors priors;
 	struct council *council; /* NULL: no phase's search is a program */
 	struct fault search;     /* why a search program failed; code 0: none did */
 	struct progress progress;
@@ -683,6 +685,19 @@ static int restudy(struct request_site *x, const char *jobs, size_t n, struct fa
 	return bad;
 }
 
+static int learn_priors(struct leader *l, struct fault *f)
+{
+	if (priors_load(&l->priors, l->store, l->c.study, f))
+		return fault_context(f, "%s", l->c.db_path);
+	proposer_set_priors(&l->proposer, &l->priors);
+	return 0;
+}
+
+static int relearn(struct request_site *x, struct fault *f)
+{
+	return learn_priors(x->ctx, f);
+}
+
 static int take_requests(struct leader *l, bool readable, struct fault *f)
 {
 	struct request_site site = {.study = l->c.study,
@@ -693,6 +708,7 @@ static int take_requests(struct leader *l, bool readable, struct fault *f)
 	                            .now_ms = l->ledger.now_ms,
 	                            .step = step_for_user,
 	                            .restudy = restudy,
+	                            .relearn = relearn,
 	                            .ctx = l};
 
 	/* Whoever asks a run that is over finds the database free in a moment. */
@@ -977,7 +993,7 @@ static int load_sched(struct leader *l, struct fault *f)
 		return fault_context(f, "%s", l->c.db_path);
 	proposer_finish(&l->proposer);
 	proposer_init(&l->proposer, l->c.study, l->sched, &l->scratch, l->council);
-	return 0;
+	return learn_priors(l, f);
 }
 
 static void open_council(struct leader *l)
@@ -1073,6 +1089,7 @@ void leader_close(struct leader *l)
 	free(l->out);
 	free(l->touched);
 	proposer_finish(&l->proposer);
+	priors_finish(&l->priors);
 	if (l->plan_arena)
 		arena_finish(l->plan_arena);
 	free(l->plan_arena);

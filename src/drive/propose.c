@@ -38,13 +38,28 @@ void proposer_init(struct proposer *p, const struct study *s, const struct sched
 		p->learns = p->learns || search_learns(s->phases[i].search);
 }
 
-void proposer_finish(struct proposer *p)
+static void close_rooms(struct proposer *p)
 {
 	for (uint32_t i = 0; i < p->nrooms; i++) {
 		learner_free(p->rooms[i].learner);
 		free(p->rooms[i].places);
 	}
 	free(p->rooms);
+	p->rooms = NULL;
+	p->nrooms = 0;
+}
+
+void proposer_set_priors(struct proposer *p, const struct priors *priors)
+{
+	close_rooms(p);
+	if (p->trials)
+		memset(p->trials, 0, p->trials_cap * sizeof *p->trials);
+	p->priors = priors;
+}
+
+void proposer_finish(struct proposer *p)
+{
+	close_rooms(p);
 	free(p->trials);
 	free(p->changed);
 	free(p->items);
@@ -209,6 +224,17 @@ void proposer_note(struct proposer *p, const struct record *r)
 }
 
 /* ---- learners ------------------------------------------------------------------------------------ */
+static void tell_priors(const struct proposer *p, const struct proposer_room *r)
+{
+	for (uint32_t i = 0; p->priors && i < p->priors->n; i++) {
+		const struct priors_item *x = &p->priors->items[i];
+
+		if (x->phase == r->phase &&
+		    (x->prior.outer == PRIOR_EVERYWHERE || x->prior.outer == r->outer))
+			learner_prior(r->learner, &x->prior.scope, x->prior.value);
+	}
+}
+
 static struct proposer_room *make_room(struct proposer *p, const struct group_view *g)
 {
 	const struct study_phase *ph = &p->study->phases[g->phase];
@@ -228,8 +254,10 @@ static struct proposer_room *make_room(struct proposer *p, const struct group_vi
 		o.nplaces = g->nparents;
 		o.places = r->places;
 	}
-	if (!r->counsel)
+	if (!r->counsel) {
 		r->learner = learner_new(p->study, ph, &o);
+		tell_priors(p, r);
+	}
 	for (uint32_t t = 1; t <= n; t++)
 		if (!trial_at(p, t)->room && is_of(p, r, t))
 			look_at(p, t);

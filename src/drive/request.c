@@ -334,6 +334,8 @@ int request_apply(struct request_site *site, const struct ask *ask, struct reque
 	*answer = (struct request_answer){0};
 	if (!strcmp(ask->words[0], "schedule"))
 		return request_schedule(site, ask, answer, f);
+	if (!strcmp(ask->words[0], "import"))
+		return request_import(site, ask, answer, f);
 	if (request_parse(ask->words, ask->nwords, &r, &why))
 		return request_refuse(answer, &why);
 	got = r.dry_run ? 0 : request_done_before(site, ask, verbs[r.kind], r.json, answer, f);

@@ -6,7 +6,7 @@
  *     trial ─┬─ trial_text                            pick                  who won, in order
  *            ├─ lineage  (trial, ancestor)            audit_log             who changed what
  *            └─ unit ─┬─ attempt ── attempt_text      position              order of arrival
- *                     ├─ metric ── metric_name
+ *                     ├─ metric ── metric_name      prior                 observations of others
  *                     └─ output     where its bytes are in the workers' files
  *
  * Why a crash at any instant loses nothing: rank 0 sends nothing that it has not committed, and all that

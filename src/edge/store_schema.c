@@ -139,11 +139,16 @@ static const char schema_4[] =
     "  OR OLD.state = 'cancelled')"
     " BEGIN SELECT raise(ABORT, 'what has ended does not start again without a reset'); END;";
 
+/* Observations from elsewhere, for the searches: by what they say, so that the same ones are there once.
+ * outer_fold: -2 where they hold for all. */
+static const char schema_priors[] =
+    "CREATE TABLE prior(prior INTEGER PRIMARY KEY, phase INTEGER NOT NULL, outer_fold INTEGER NOT NULL,"
+    " key_hi INTEGER NOT NULL, key_lo INTEGER NOT NULL, value REAL NOT NULL, at_values BLOB NOT NULL,"
+    " params_json TEXT NOT NULL, source TEXT NOT NULL, at_ms INTEGER NOT NULL,"
+    " UNIQUE(phase, key_hi, key_lo));";
+
 const struct store_migration store_migrations[] = {
-    {1, schema_1},
-    {2, schema_2},
-    {3, schema_3},
-    {4, schema_4},
+    {1, schema_1}, {2, schema_2}, {3, schema_3}, {4, schema_4}, {5, schema_priors},
 };
 const size_t store_nmigrations = sizeof store_migrations / sizeof store_migrations[0];
 
@@ -243,6 +248,12 @@ const char *const store_views[] = {
     " SELECT run, started_ms / 1000.0, last_seen_ms / 1000.0, finished_ms / 1000.0, ranks, host, end, pid, "
     "job"
     " FROM run;"
+
+    "DROP VIEW IF EXISTS priors;"
+    "CREATE VIEW priors(phase, params, value, source, at, outer_fold) AS"
+    " SELECT p.name, x.params_json, x.value, x.source, x.at_ms / 1000.0,"
+    "  CASE WHEN x.outer_fold >= -1 THEN x.outer_fold END"
+    " FROM prior x JOIN phase p ON p.phase = x.phase;"
 
     "DROP VIEW IF EXISTS workers;"
     "CREATE VIEW workers(run, rank, host, pid) AS SELECT run, rank, host, pid FROM worker;"

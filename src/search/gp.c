@@ -347,7 +347,7 @@ static bool gp_ask(void *state, const struct cube_ask *q, double *u, uint32_t *p
 	struct gp_state *s = state;
 	uint32_t first = startup(q);
 
-	if (q->k < first || q->h->nended < first || q->h->nbest == 0)
+	if (history_count(q->h) < first || q->h->nended < first || q->h->nbest == 0)
 		return ask_startup(q, u, parent);
 	forget(s, q->h);
 	update_theta(s, q->h, first, q->scratch);

@@ -244,6 +244,19 @@ void learner_gone(struct learner *l, uint32_t number)
 	history_end(&l->history, number, OUTCOME_GONE, 0, 0);
 }
 
+void learner_prior(struct learner *l, const struct scope *scope, double value)
+{
+	locate(l, 0, l->norigins, scope, l->cells);
+	if (l->norigins < l->naxes)
+		l->cells[l->norigins] = (struct cell){(double)NAN, (double)NAN};
+	learner_complete(l, history_begin(&l->history, l->cells), value);
+}
+
+bool learner_knows(const struct learner *l, struct key128 place, const struct value *own)
+{
+	return has_point(l, point_key(l, place, own));
+}
+
 /* ---- asking ------------------------------------------------------------------------------------ */
 struct question {
 	struct learner *l;

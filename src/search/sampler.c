@@ -61,6 +61,30 @@ enum sampler_answer search_kth_feasible(struct search_view *v, bool (*at)(struct
 	return SAMPLER_EXHAUSTED;
 }
 
+/* The parent whose turn it is; of those that could start now, where that matters. */
+static uint32_t turn(const struct sampler_ask *q)
+{
+	uint32_t first = q->k % q->nparents, parent = first;
+
+	if (!q->ready)
+		return first;
+	do {
+		if (q->ready(q->ctx, parent))
+			return parent;
+		parent = (parent + 1) % q->nparents;
+	} while (parent != first);
+	return first;
+}
+
+static bool has_already(const struct search_view *v)
+{
+	const struct sampler_ask *q = v->q;
+
+	if (q->learner)
+		return learner_knows(q->learner, q->places[v->parent], v->own);
+	return q->known && q->known(q->ctx, v->parent, v->own);
+}
+
 /* An enqueued assignment stands on a parent of its turn. One that is not feasible there (it was checked with
  * the study, but not against every parent), or that the study has already, leaves its trial to the search. */
 static bool ask_enqueued(struct search_view *v)
@@ -71,10 +95,9 @@ static bool ask_enqueued(struct search_view *v)
 
 	if (q->k >= q->phase->nenqueue || n == 0)
 		return false;
-	search_bind(v, q->k % q->nparents);
+	search_bind(v, turn(q));
 	memcpy(v->own, q->phase->enqueue + (size_t)q->k * n, n * sizeof *v->own);
-	return !space_check(&q->phase->space, &v->scope, v->own, &why) &&
-	       !(q->known && q->known(q->ctx, v->parent, v->own));
+	return !space_check(&q->phase->space, &v->scope, v->own, &why) && !has_already(v);
 }
 
 bool sampler_enqueued(const struct sampler_ask *q, struct value *own, uint32_t *parent)

@@ -445,6 +445,72 @@ static void test_second_format(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_new, fixture_drop)
+/* ---- observations from elsewhere ---- */
+
+static int note_prior(void *ctx, const struct store_prior *p, struct fault *f)
+{
+	char line[96];
+
+	(void)f;
+	snprintf(line, sizeof line, "%s%s %d %g %.*s", *(char *)ctx ? "\n" : "", p->phase, p->outer, p->value,
+	         (int)p->at_bytes, (const char *)p->at);
+	append(ctx, 4096, line);
+	return 0;
+}
+
+static bool put_prior(struct fixture *x, struct store *s, uint64_t key, int32_t outer, double value,
+                      const char *at)
+{
+	const struct store_prior p = {.phase = "finetune",
+	                              .outer = outer,
+	                              .key_hi = UINT64_MAX,
+	                              .key_lo = key,
+	                              .value = value,
+	                              .at = at,
+	                              .at_bytes = strlen(at),
+	                              .params_json = "{}",
+	                              .source = "x.csv",
+	                              .now_ms = 2000};
+	bool added;
+
+	fine(x, store_put_prior(s, &p, &added, &x->f));
+	return added;
+}
+
+static void test_priors(void **state)
+{
+	struct fixture *x = *state;
+	struct store *s = small_store(x);
+	char text[4096] = "";
+	uint32_t n;
+	bool found;
+
+	fine(x, store_begin(s, &x->f));
+	assert_true(put_prior(x, s, 1, -2, 0.5, "a"));
+	assert_true(put_prior(x, s, 2, 0, -1e300, "bc"));
+	assert_false(put_prior(x, s, 1, -2, 0.5, "a"));
+	fine(x, store_commit(s, &x->f));
+	fine(x, store_load_priors(s, note_prior, text, &x->f));
+	assert_string_equal(text, "finetune -2 0.5 a\nfinetune 0 -1e+300 bc");
+	fine(x, store_find_prior(s, "finetune", UINT64_MAX, 2, &found, &x->f));
+	assert_true(found);
+	fine(x, store_find_prior(s, "finetune", UINT64_MAX, 3, &found, &x->f));
+	assert_false(found);
+	fine(x, store_find_prior(s, "pretrain", UINT64_MAX, 2, &found, &x->f));
+	assert_false(found);
+	assert_string_equal(ask(x, s, "SELECT phase, params, value, source, at, outer_fold FROM priors"),
+	                    "finetune|{}|0.5|x.csv|2|-\nfinetune|{}|-1e+300|x.csv|2|0");
+	fine(x, store_drop_priors(s, "pretrain", &n, &x->f));
+	assert_int_equal(n, 0);
+	fine(x, store_count_priors(s, "finetune", &n, &x->f));
+	assert_int_equal(n, 2);
+	fine(x, store_drop_priors(s, "finetune", &n, &x->f));
+	assert_int_equal(n, 2);
+	fine(x, store_count_priors(s, "finetune", &n, &x->f));
+	assert_int_equal(n, 0);
+	store_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +523,7 @@ int main(void)
 	    T(test_facts_of_a_unit),
 	    T(test_jobs),
 	    T(test_audit),
+	    T(test_priors),
 	    T(test_second_format),
 	};
 
