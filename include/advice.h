@@ -51,7 +51,7 @@ struct advice {
 int advice_read(struct arena *a, const struct study_phase *ph, const struct scope *scope, uint64_t id,
                 const char *line, size_t n, struct value *own, struct advice *out, struct fault *f);
 
-/* The beginning of a line for messages: printable, at most ADVICE_QUOTE bytes of it. */
+/* The beginning of a line for messages: printable, about ADVICE_QUOTE bytes. */
 const char *advice_quote(struct arena *a, const char *line, size_t n);
 
 #endif

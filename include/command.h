@@ -40,6 +40,7 @@ struct command_context {
 	uint64_t seed; /* of this unit: study seed and key only; < 2^31 so that every program can take it */
 	int32_t fold, outer_fold; /* -1 as the study language says */
 	const char *dir;          /* "" when none is made */
+	int64_t budget;           /* how far to train; 0: not said */
 };
 
 /* The argument vector of one attempt, NULL-terminated, in `a`. Fails (FAULT_STUDY) only on what cannot be

@@ -45,8 +45,6 @@ int council_step(struct council *c, int64_t now_ms, struct fault *f);
 void council_release(struct council *c);
 /* Is a question held back? */
 bool council_is_asking(const struct council *c);
-/* Has somebody said something that counsel_next has not seen? */
-bool council_has_answers(const struct council *c);
 
 struct counsel;
 /* The one of this phase and outer fold; made when it is first asked for. It is to be noted all trials there
@@ -60,6 +58,8 @@ void counsel_want(struct counsel *x, uint32_t group, uint32_t n);
 /* The answer that was handed out last has become this trial; or, when it is settled before that, nothing. */
 void counsel_became(struct counsel *x, uint32_t trial);
 void counsel_settle(struct counsel *x);
+/* Has it said something that counsel_next has not seen? */
+bool counsel_has_answer(const struct counsel *x);
 /* Tell it what has changed, as much as it takes. */
 void counsel_tell(struct counsel *x, const struct sched *s, struct arena *scratch);
 /* Tell, ask, and take answers. 1 and *e (values in scratch): an answer; 0: none now; -1. */

@@ -52,7 +52,7 @@ struct plan_unit {
 	uint32_t attempts, failures, losses, idle_requeues;
 	uint32_t resets;
 	int32_t priority;
-	uint8_t state, reason;
+	uint8_t state, reason, rung;
 	uint8_t queue : 4; /* which ready queue it is in, 0: none */
 	bool delayed : 1;  /* ready, but waiting for its back-off */
 	uint8_t pending : 3;
@@ -131,6 +131,7 @@ struct plan_instance {
 	uint32_t groups, groups_open;
 	uint32_t combos;
 	uint32_t trials, trials_open; /* open: not final */
+	uint32_t busy;                /* units that are neither final nor paused; kept by the scheduler */
 	uint32_t total_group;         /* `trials: N total`; else 0 */
 	uint32_t given_group;         /* of a scheduled phase: all its combos; closed; else 0 */
 	struct plan_slot *slots;      /* phase->nafter */

@@ -49,6 +49,7 @@ enum event_kind {
 	EVENT_PROPOSED,    /* group, parent, values: one new trial (answer to ACTION_WANT) */
 	EVENT_EXHAUSTED,   /* group, text: the search can find no (further) point there */
 	EVENT_STARTED,     /* worker, unit, lease */
+	EVENT_METRIC,      /* worker, unit, lease, step, value: of the objective, where the phase prunes */
 	EVENT_FINISHED,    /* worker, unit, lease, result */
 	EVENT_RECALLED,    /* worker, unit, lease: never started, handed back */
 	EVENT_REQUEST,     /* request: a user's change; *effect says what it came to */
@@ -132,6 +133,7 @@ struct event {
 	uint32_t group;
 	uint32_t parent; /* PROPOSED: index of the parent combination inside a `total` group, else 0 */
 	const struct value *values; /* PROPOSED: own values, copied */
+	double step, value;         /* METRIC */
 	struct attempt_result result;
 	const char *text;
 	const struct sched_request *request;
@@ -152,7 +154,10 @@ enum record_kind {
 	RECORD_PICK,
 	RECORD_UNPICK,  /* phase, outer, child_phase: the pick is void */
 	RECORD_PARENTS, /* trial (scheduled): its parents are these now; candidates, best_n too */
-	RECORD_ARCHIVE, /* unit: what its attempts brought so far does not count any more */
+	RECORD_ARCHIVE, /* unit: what its attempts brought so far does not count any more; nor do the rungs
+	                   that its trial has reached */
+	RECORD_METRIC,  /* unit, attempt, step, value: what the rules of `prune` look at */
+	RECORD_RUNG,    /* trial, rung, value: all its folds have paused there */
 	RECORD_GONE     /* trial, gone: it is no part of the study any more, nor are its units */
 };
 
@@ -161,12 +166,12 @@ enum record_kind {
 enum gone { GONE_NOT, GONE_DELETED, GONE_SUPERSEDED };
 
 /* What is to become of a unit when its attempts (and those of the others of the request) have ended. */
-enum pending { PENDING_NONE, PENDING_RESET, PENDING_CANCEL, PENDING_DELETE };
+enum pending { PENDING_NONE, PENDING_RESET, PENDING_CANCEL, PENDING_DELETE, PENDING_PRUNE };
 
 /* The whole state of a unit that must survive: the last RECORD_UNIT of each unit is enough. */
 struct unit_fact {
 	enum unit_state state;
-	enum reason reason;     /* why failed; of the last attempt that did not succeed */
+	enum reason reason;     /* why failed; of the last attempt that did not succeed; PRUNED: the rule */
 	uint32_t cause;         /* BLOCKED: the unit that failed or was cancelled, 0: none */
 	uint32_t attempts;      /* begun */
 	uint32_t failures;      /* attempts that count against retries */
@@ -175,8 +180,10 @@ struct unit_fact {
 	uint32_t resets;        /* part of the name of its directory */
 	int32_t priority;
 	enum pending pending;
-	double value;     /* objective by the phase's report rule; NaN: none */
+	uint32_t rung;    /* the one it runs to, or has paused at */
+	double value;     /* objective by the phase's report rule; NaN: none. PAUSED, PRUNED: at `step` */
 	double best_step; /* NaN: none */
+	double step;      /* PAUSED, PRUNED: how far it had come; NaN: not known */
 };
 
 struct record {
@@ -204,8 +211,10 @@ struct record {
 	 * has `last` set. */
 	uint32_t child_phase, bucket, rank;
 	uint32_t for_trial; /* the scheduled trial it was made for; 0: for all of the child phase */
-	double value;
+	double value;       /* METRIC, RUNG too */
 	bool last;
+	double step;   /* METRIC */
+	uint32_t rung; /* RUNG: counted from the first of its bracket */
 };
 
 /* ---- actions ------------------------------------------------------------------------------ */
@@ -247,7 +256,8 @@ struct sched_options {
 
 struct sched *sched_new(struct arena *a, const struct study *s, const struct sched_options *o);
 /* Replay one stored fact. Trials in the order of their numbers first, then picks, then units (any order among
- * units). -1 with FAULT_IO when the records contradict each other or the study (a damaged database). */
+ * units), then rungs and metrics (those of a unit in the order in which they came). -1 with FAULT_IO when the
+ * records contradict each other or the study (a damaged database). */
 int sched_apply(struct sched *s, const struct record *r, struct fault *f);
 /* After the last one: what could not be joined before all trials were there. */
 int sched_applied(struct sched *s, struct fault *f);
@@ -285,11 +295,11 @@ struct trial_view {
 	double value, sd;    /* aggregate and sample sd over the folds done so far; NaN when there is none */
 	struct key128 place; /* names its combination of parents */
 };
-/* What a trial came to, as far as a search may learn from it. */
+/* What a trial came to, as far as a search may learn from it. Where there is no number it is NaN. */
 enum trial_end {
-	TRIAL_OPEN,     /* not final yet */
+	TRIAL_OPEN,     /* it may still become something; paused at a rung: with the value and step of that */
 	TRIAL_COMPLETE, /* all its folds are done, its value is finite */
-	TRIAL_PRUNED,   /* stopped at `step` with `value` */
+	TRIAL_PRUNED,   /* given up at `step` with `value`, over its folds that had one */
 	TRIAL_FAILED,   /* a program failed, or the value is not finite */
 	TRIAL_VOID      /* never ran to its end for reasons that are not its own: cancelled, blocked, gone */
 };

@@ -5,12 +5,13 @@
  *   sched_attempts.c results, retries, resume       sched_end.c      stopping and the verdict
  *   sched_change.c   requests of users              sched_jobs.c     scheduled trials, their picks
  *   sched_values.c   trial values, durations        sched_view.c     questions
- *   sched_feed.c     searches that learn
+ *   sched_prune.c    trials given up, rungs         sched_feed.c     searches that learn
  *   sched_audit.c    self-check and dump */
 #ifndef SCHED_CORE_H
 #define SCHED_CORE_H
 
 #include "plan.h"
+#include "prune.h"
 #include "queue.h"
 #include "sched.h"
 
@@ -77,7 +78,8 @@ struct worker {
 
 struct delay {
 	int64_t due_ms;
-	uint32_t unit;
+	uint32_t unit,
+	    attempt; /* the one that failed: after another one this delay is not the unit's any more */
 };
 
 /* In a replay: the parents of a scheduled trial, until all trials are there. */
@@ -120,6 +122,9 @@ struct sched {
 	struct slab slots;
 	uint32_t free_slot, live, last_lease;
 
+	struct pruner pruner;
+	struct prune_field **fields; /* by instance; NULL: its phase does not prune. NULL itself: none does */
+
 	uint32_t *pending; /* units of requests that wait for attempts to end */
 	uint32_t npending, pending_cap, pending_live;
 
@@ -149,6 +154,11 @@ static inline bool sched_final(uint32_t state)
 {
 	return state == UNIT_DONE || state == UNIT_FAILED || state == UNIT_BLOCKED || state == UNIT_PRUNED ||
 	       state == UNIT_CANCELLED;
+}
+/* Neither final nor paused: it will come to something by itself, or somebody must let it. */
+static inline bool sched_busy(uint32_t state)
+{
+	return !sched_final(state) && state != UNIT_PAUSED;
 }
 /* Does this parent let its children start? What waits to be reset or deleted does not count any more. */
 static inline bool sched_met(const struct plan_unit *u)
@@ -210,6 +220,13 @@ void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct att
                bool cancelled);
 /* Delays of a scheduler of the same database. */
 void sched_adopt_delays(struct sched *s, const struct sched *from);
+/* Does the unit still wait for this? Not when it was held, reset or deleted in the meantime. */
+static inline bool sched_delays(const struct sched *s, const struct delay *d)
+{
+	const struct plan_unit *u = plan_unit(&s->plan, d->unit);
+
+	return u->delayed && u->attempts == d->attempt;
+}
 /* Take the earliest delay out. */
 void sched_drop_delay(struct sched *s);
 /* Ready units whose back-off is over join the queue. */
@@ -222,6 +239,13 @@ void sched_rebuild_units(struct sched *s);
  * has no metric. sd, done: may be NULL. */
 double sched_units_value(const struct sched *s, uint32_t first, uint32_t count, double *sd, uint32_t *done);
 double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint32_t *done);
+/* The same over the folds in one of these states (bits by enum unit_state). */
+double sched_value_in(const struct sched *s, uint32_t trial, uint32_t states);
+/* Of a trial that has paused. */
+static inline double sched_paused_value(const struct sched *s, uint32_t trial)
+{
+	return sched_value_in(s, trial, 1u << UNIT_PAUSED);
+}
 /* All folds done and a finite value. */
 bool sched_trial_valid(const struct sched *s, uint32_t trial, double *value);
 /* Observed mean of successful attempts; 1 before the first. */
@@ -274,6 +298,28 @@ void sched_note_pending(struct sched *s, uint32_t unit);
 void sched_apply_pending(struct sched *s);
 /* After a pick was made anew: trials behind those that do not win any more go, the others are settled. */
 void sched_settle_picked(struct sched *s, uint32_t instance);
+
+/* ---- sched_prune.c ------------------------------------------------------------------------------ */
+void sched_prune_init(struct sched *s);
+/* Where a unit stands among those it is compared with; false: its phase does not prune. */
+bool sched_prune_place(const struct sched *s, uint32_t unit, struct prune_place *out);
+/* Its attempt reached its budget, but there are rungs above. */
+bool sched_is_below_top(const struct sched *s, uint32_t unit, double *step);
+void sched_metric(struct sched *s, const struct event *e);
+void sched_apply_metric(struct sched *s, const struct record *r);
+int sched_apply_rung(struct sched *s, const struct record *r, struct fault *f);
+/* What its attempts brought does not count any more. */
+void sched_prune_forget(struct sched *s, uint32_t unit);
+/* A unit's state has become another one. */
+void sched_prune_changed(struct sched *s, uint32_t unit, uint32_t was);
+/* It has just paused: is its trial at a rung with all its folds, and who goes on now? */
+void sched_paused(struct sched *s, uint32_t unit);
+/* All units of this instance have ended or paused, and no trial will come: one goes on, or none. */
+void sched_settle_paused(struct sched *s, uint32_t instance);
+/* After a replay. */
+void sched_rebuild_pruner(struct sched *s);
+/* Over the folds that are in this state: values together, the largest step. */
+void sched_sum_up(const struct sched *s, uint32_t trial, uint32_t state, double *value, double *step);
 
 /* ---- sched_workers.c ------------------------------------------------------------------------------ */
 void sched_workers_init(struct sched *s);

@@ -102,10 +102,14 @@ struct store_unit {
 	double value, best_step; /* NaN: NULL */
 	uint32_t resets, pending;
 	int32_t priority;
+	uint32_t rung;
+	double step; /* NaN: NULL */
 };
 int store_put_unit(struct store *s, const struct store_unit *u, struct fault *f);
 /* What the attempts of this unit have brought so far does not count any more. */
 int store_archive_unit(struct store *s, uint32_t unit, struct fault *f);
+/* All folds of a trial have paused at a rung. */
+int store_put_rung(struct store *s, uint32_t trial, uint32_t rung, double value, struct fault *f);
 int store_put_trial_value(struct store *s, uint32_t trial, const char *state, double value, double sd,
                           uint32_t folds_done, struct fault *f);
 struct store_attempt_begin {
@@ -195,6 +199,21 @@ struct store_loader {
 	int (*unit)(void *ctx, const struct store_unit *u, struct fault *f);
 };
 int store_load(struct store *s, const struct store_loader *l, struct fault *f);
+/* After these: rungs, by trial; and what the units of a phase reported for a metric with a step, by unit,
+ * each in the order in which it came (nothing that was archived). */
+struct store_rung {
+	uint32_t trial, rung;
+	double value;
+};
+struct store_metric {
+	uint32_t unit, attempt;
+	double step, value;
+};
+int store_load_rungs(struct store *s, int (*fn)(void *ctx, const struct store_rung *r, struct fault *f),
+                     void *ctx, struct fault *f);
+int store_load_metrics(struct store *s, const char *phase, const char *metric,
+                       int (*fn)(void *ctx, const struct store_metric *m, struct fault *f), void *ctx,
+                       struct fault *f);
 
 /* ---- questions: any SELECT over the views ---- */
 struct store_rows;

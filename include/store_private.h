@@ -89,6 +89,15 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	  "AND for_trial IS NULL")                                                                           \
 	X(UNPICK_JOB, "take a pick back", "DELETE FROM pick WHERE for_trial = ?1")                           \
 	X(ARCHIVE, "put results away", "UPDATE unit SET archived = attempts WHERE unit = ?1")                \
+	X(RUNG_PUT, "record a rung", "INSERT OR REPLACE INTO rung(trial, rung, value) VALUES(?1, ?2, ?3)")   \
+	X(RUNGS_DROP, "put results away",                                                                    \
+	  "DELETE FROM rung WHERE trial = (SELECT trial FROM unit WHERE unit = ?1)")                         \
+	X(GONE_RUNGS, "take a trial out", "DELETE FROM rung WHERE trial = ?1")                               \
+	X(LOAD_RUNGS, "read the rungs", "SELECT trial, rung, value FROM rung ORDER BY trial, rung")          \
+	X(LOAD_METRICS, "read the metrics of a phase",                                                       \
+	  "SELECT m.unit, m.attempt, m.step, m.value FROM trial t JOIN unit u ON u.trial = t.trial "         \
+	  "JOIN metric m ON m.unit = u.unit AND m.name = ?2 AND m.attempt > u.archived "                     \
+	  "WHERE t.phase = ?1 AND t.gone = 0 AND m.step IS NOT NULL ORDER BY m.unit, m.attempt, m.seq")      \
 	X(JOBS_PUT, "record scheduled phases",                                                               \
 	  "INSERT INTO study(one, name, text, jobs) VALUES(1, ?1, '', ?2) "                                  \
 	  "ON CONFLICT DO UPDATE SET jobs = ?2")                                                             \
@@ -102,7 +111,8 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	X(UNIT_NEW, "record a unit", "INSERT INTO unit(unit, trial, fold, state) VALUES(?1, ?2, ?3, ?4)")    \
 	X(UNIT_PUT, "record a unit",                                                                         \
 	  "UPDATE unit SET state = ?2, reason = ?3, cause = ?4, attempts = ?5, failures = ?6, losses = ?7, " \
-	  "idle_requeues = ?8, value = ?9, best_step = ?10, resets = ?11, priority = ?12, pending = ?13 "    \
+	  "idle_requeues = ?8, value = ?9, best_step = ?10, resets = ?11, priority = ?12, pending = ?13, "   \
+	  "rung = ?14, step = ?15 "                                                                          \
 	  "WHERE unit = ?1")                                                                                 \
 	X(TRIAL_VALUE_PUT, "record a trial's value",                                                         \
 	  "UPDATE trial SET state = ?2, value = ?3, sd = ?4, folds_done = ?5 WHERE trial = ?1")              \
@@ -167,7 +177,8 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	  "ORDER BY id")                                                                                     \
 	X(LOAD_UNITS, "read the units",                                                                      \
 	  "SELECT unit, state, reason, cause, attempts, failures, losses, idle_requeues, value, best_step, " \
-	  "resets, priority, pending FROM unit WHERE (state <> 'waiting' OR attempts <> 0 OR failures <> 0 " \
+	  "resets, priority, pending, rung, step FROM unit WHERE (state <> 'waiting' OR attempts <> 0 OR "   \
+	  "failures <> 0 "                                                                                   \
 	  "OR losses <> 0 OR idle_requeues <> 0 OR resets <> 0 OR priority <> 0 OR pending <> 0) "           \
 	  "AND trial NOT IN (SELECT trial FROM trial WHERE gone <> 0) ORDER BY unit")
 

@@ -53,7 +53,14 @@ enum pick_kind { PICK_ALL, PICK_BEST };
 	X(BAD_METRIC, "bad_metric")                                                                          \
 	X(SPAWN, "spawn")                                                                                    \
 	X(LOST, "lost")                                                                                      \
-	X(REQUEUE, "requeue")
+	X(REQUEUE, "requeue")                                                                                \
+	/* not how it failed, but what gave it up */                                                         \
+	X(MEDIAN, "median")                                                                                  \
+	X(PERCENTILE, "percentile")                                                                          \
+	X(THRESHOLD, "threshold")                                                                            \
+	X(PATIENCE, "patience")                                                                              \
+	X(ASHA, "asha")                                                                                      \
+	X(HYPERBAND, "hyperband")
 enum reason {
 #define X(name, text) REASON_##name,
 	REASONS(X)
@@ -66,6 +73,8 @@ const char *goal_text(enum goal g);
 const char *aggregate_text(enum aggregate x);
 const char *folds_text(enum phase_folds x);
 const char *search_text(enum search_kind k); /* "given": no word of study files */
+/* What a worker may say: the first ones. */
+enum { REASON_TOLD_COUNT = REASON_REQUEUE + 1 };
 const char *reason_text(enum reason r);
 
 struct folds {
@@ -96,6 +105,38 @@ struct limits {
 	uint32_t retry_on;    /* bit mask 1u << enum reason; default: exit signal oom timeout stall spawn */
 	int64_t keep_best;    /* -1: keep every directory */
 	bool checkpoint;
+};
+
+/* `prune`: rules by which trials are given up before their end; one that says so is enough. They look at the
+ * values that the phase's metric is reported with a step for, each fold for itself. */
+enum prune_rule {
+	PRUNE_MEDIAN = 1,
+	PRUNE_PERCENTILE = 2,
+	PRUNE_THRESHOLD = 4,
+	PRUNE_PATIENCE = 8,
+	PRUNE_ASHA = 16,
+	PRUNE_HYPERBAND = 32
+};
+struct prune_compare {    /* the best of a trial so far against what others had at the same step */
+	double share;     /* of the others, the best of them: as good as the last of these is good enough */
+	int64_t startup;  /* others that must have ended before anything is compared */
+	int64_t warmup;   /* steps before the first look */
+	int64_t interval; /* steps from one look to the next */
+	int64_t least;    /* others that must have a value there */
+};
+struct prune {
+	uint32_t rules; /* bits of enum prune_rule, at least one; ASHA or HYPERBAND, not both */
+	struct prune_compare median, percentile;
+	double lower, upper; /* THRESHOLD; infinite: none */
+	int64_t threshold_warmup;
+	int64_t patience; /* steps */
+	double min_delta;
+	/* ASHA, HYPERBAND: rungs at min, min * eta, min * eta^2, .. and max */
+	const char *resource; /* what people call it; "" when they do not */
+	int64_t min, max;
+	uint32_t eta, nrungs;
+	bool promote; /* it ends at each rung, and the best go on with a larger budget; else it is stopped
+	                 there */
 };
 
 struct capture {
@@ -157,6 +198,7 @@ struct study_phase {
 	uint32_t nafter;
 	bool in_full; /* nested studies: this phase also runs in the `full` search (outer fold -1) */
 	struct limits limits;
+	const struct prune *prune; /* NULL: every trial runs to its end */
 	const struct capture *captures;
 	uint32_t ncaptures;
 	const struct text_pair *env; /* study env, then the phase's own */

@@ -45,8 +45,11 @@ struct draft_phase {
 	bool has_metric, has_goal;
 	bool broken; /* its place among the phases is not known: names can't be checked */
 	const struct yaml_node *node, *command, *params_node, *require, *enqueue, *search, *trials, *folds;
-	const struct yaml_node *metric, *keep;
-	const char *judge;                 /* name of the phase in `metric: best(NAME)` */
+	const struct yaml_node *metric, *keep, *prune_node;
+	const char *judge;   /* name of the phase in `metric: best(NAME)` */
+	struct prune *prune; /* being read, as is `compare` in it */
+	struct prune_compare *compare;
+	bool uses_budget;
 	const struct yaml_node **commands; /* scheduled: p.ncommands */
 	struct param *params;
 	const struct yaml_node **param_nodes;
@@ -136,6 +139,10 @@ extern const struct draft_keys draft_shared_keys;
 void draft_read_phases(struct draft *d);
 void draft_check_param_names(struct draft *d);
 bool draft_metric_none(const struct draft_phase *t); /* says so; one that could not be read is no none */
+
+/* ---- study_prune.c --------------------------------------------------------------------------------- */
+void draft_read_prune(struct draft *d, struct draft_phase *t, const struct yaml_node *v);
+void draft_check_prune(struct draft *d, struct draft_phase *t);
 
 /* ---- study_jobs.c: scheduled phases ----------------------------------------------------------------- */
 void draft_read_jobs(struct draft *d, struct yaml_node *root);

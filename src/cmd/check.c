@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "host.h"
+#include "prune.h"
 #include "sampler.h"
 #include "text.h"
 
@@ -168,6 +169,14 @@ static struct command_parent *example_parents(struct check *c, const struct stud
 	return parents;
 }
 
+/* The first one that a trial is given. */
+static int64_t example_budget(const struct prune *r)
+{
+	if (!r || !r->nrungs)
+		return 0;
+	return r->promote ? prune_budget(r, 0, 0) : r->max;
+}
+
 static void render_example(struct check *c, const struct study_phase *p, const struct example *x)
 {
 	const struct folds *k = &c->study->folds;
@@ -182,6 +191,7 @@ static void render_example(struct check *c, const struct study_phase *p, const s
 	                              .seed = 1,
 	                              .fold = k->inner && p->folds == FOLDS_EACH ? 0 : -1,
 	                              .outer_fold = k->outer && p->folds != FOLDS_NONE ? 0 : -1,
+	                              .budget = example_budget(p->prune),
 	                              .dir = p->makes_dir ? example_dir(c, p, 0) : ""};
 	const char **argv;
 	struct fault f;

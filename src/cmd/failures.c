@@ -8,12 +8,13 @@
 enum { LINE_MAX_BYTES = 160 };
 
 /* Alike are units with the same reason; of `exit` and `signal`, with the same status or signal of their last
- * attempt. */
+ * attempt. What waits for a unit that was pruned did not go wrong, nor did that one. */
 static const char sql_failures[] =
     "WITH gone AS (SELECT u.unit, u.state, u.phase, u.cause, CASE u.state WHEN 'failed' THEN u.reason END AS "
     "why,"
     "  (SELECT max(a.attempt) FROM attempts a WHERE a.unit = u.unit AND u.state = 'failed') AS last"
-    "  FROM units u WHERE u.state IN ('failed', 'blocked')),"
+    "  FROM units u WHERE u.state = 'failed' OR (u.state = 'blocked'"
+    "   AND NOT EXISTS (SELECT 1 FROM units p WHERE p.unit = u.cause AND p.state = 'pruned'))),"
     " ended AS (SELECT g.*, CASE WHEN g.why = 'exit' THEN a.exit_code END AS exit_code,"
     "  CASE WHEN g.why = 'signal' THEN a.signal END AS signal"
     "  FROM gone g LEFT JOIN attempts a ON a.unit = g.unit AND a.attempt = g.last)"

@@ -178,6 +178,9 @@ static void put_context(struct line *l, enum piece_kind kind)
 	case PIECE_DIR:
 		text_put(b, x->dir);
 		break;
+	case PIECE_BUDGET:
+		text_putf(b, "%lld", (long long)x->budget);
+		break;
 	default:
 		text_put(b, command_params_json(l->arena, x->study, x->phase, &x->scope, false));
 		break;

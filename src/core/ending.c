@@ -146,6 +146,29 @@ static void put_requeue(struct bytes *out, const struct ending *e)
 		text_put(out, "status 75: it asked to be run again");
 }
 
+/* Not that it went wrong: a rule of `prune` gave it up. */
+static void put_pruned(struct bytes *out, enum reason r)
+{
+	switch (r) {
+	case REASON_THRESHOLD:
+		text_put(out, "given up: its metric passed the `threshold`");
+		break;
+	case REASON_PATIENCE:
+		text_put(out,
+		         "given up: it ran out of `patience`, as its metric did not get better any more");
+		break;
+	case REASON_MEDIAN:
+		text_put(out, "given up: it was worse than the `median` of others at this step");
+		break;
+	case REASON_PERCENTILE:
+		text_put(out, "given up: it was not within the `percentile` of others at this step");
+		break;
+	default:
+		text_putf(out, "given up: others did better at a rung of `%s`", reason_text(r));
+		break;
+	}
+}
+
 void ending_put(struct bytes *out, const struct ending *e)
 {
 	enum reason r = REASON_NONE;
@@ -183,6 +206,14 @@ void ending_put(struct bytes *out, const struct ending *e)
 		break;
 	case REASON_REQUEUE:
 		put_requeue(out, e);
+		break;
+	case REASON_MEDIAN:
+	case REASON_PERCENTILE:
+	case REASON_THRESHOLD:
+	case REASON_PATIENCE:
+	case REASON_ASHA:
+	case REASON_HYPERBAND:
+		put_pruned(out, r);
 		break;
 	case REASON_NONE:
 	case REASON_COUNT:

@@ -153,7 +153,7 @@ static void get_limits(struct reader *r, struct limits *l)
 	l->checkpoint = get_bool(r);
 	if (l->timeout_ms < 0 || l->stall_ms < 0 || l->grace_ms < 0 || l->memory_bytes < 0)
 		r->bad = true;
-	if (l->retry_on >> REASON_COUNT)
+	if (l->retry_on >> REASON_TOLD_COUNT)
 		r->bad = true;
 }
 
@@ -408,7 +408,7 @@ static void get_finished(struct reader *r, struct arena *a, struct msg *m)
 	e->unit = reader_u32(r);
 	e->lease = reader_u32(r);
 	reason = reader_u8(r);
-	e->reason = reason < REASON_COUNT ? (enum reason)reason : REASON_NONE;
+	e->reason = reason < REASON_TOLD_COUNT ? (enum reason)reason : REASON_NONE;
 	e->exit_code = get_i32(r);
 	e->signal = get_i32(r);
 	e->requeue = get_bool(r);
@@ -421,7 +421,7 @@ static void get_finished(struct reader *r, struct arena *a, struct msg *m)
 	e->max_rss_kb = reader_u64(r);
 	get_summary(r, &e->objective);
 	e->tail = reader_blob(r, &e->tail_bytes);
-	if (reason >= REASON_COUNT || e->tail_bytes > MSG_TAIL_MAX)
+	if (reason >= REASON_TOLD_COUNT || e->tail_bytes > MSG_TAIL_MAX)
 		r->bad = true;
 }
 

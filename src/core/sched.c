@@ -13,6 +13,8 @@
  *           └─► BLOCKED        │ └── retry, requeue, lost,──┤
  *                  ▲           ▼     recalled, cancelled    │ no retries left
  *                  │        RUNNING ────────────────────────┴───────────────────► FAILED
+ *                  │           │ at a rung ─► PAUSED ─► READY again, or PRUNED
+ *                  │           └─ a rule of `prune` gives its trial up ─────────► PRUNED
  *                  └──────────────── a parent failed or is blocked (cause: the unit that failed)
  *
  * RUNNING means: a worker was told. Whether the worker has started it, or holds it ahead of need, is not a
@@ -72,6 +74,7 @@ struct sched *sched_new(struct arena *a, const struct study *study, const struct
 			queue_init(&s->phases[i].ready[q], a, &s->plan.units, offsetof(struct plan_unit, pos),
 			           offsetof(struct plan_unit, priority));
 	sched_workers_init(s);
+	sched_prune_init(s);
 	sched_refresh_critical(s);
 	return s;
 }
@@ -242,7 +245,8 @@ static int apply_unit(struct sched *s, const struct record *r, struct fault *f)
 	if (r->unit < 1 || r->unit > s->plan.units.count || !plan_unit(&s->plan, r->unit)->trial)
 		return fault_set(f, FAULT_IO, "unit %u belongs to no stored trial", r->unit);
 	if ((unsigned)r->fact.state >= UNIT_STATE_COUNT || (unsigned)r->fact.reason >= REASON_COUNT ||
-	    (unsigned)r->fact.pending > PENDING_DELETE || r->fact.cause > s->plan.units.count)
+	    (unsigned)r->fact.pending > PENDING_PRUNE || r->fact.rung > UINT8_MAX ||
+	    r->fact.cause > s->plan.units.count)
 		return fault_set(f, FAULT_IO, "unit %u has a state that does not exist", r->unit);
 	sched_set_fact(s, r->unit, &r->fact);
 	return 0;
@@ -287,8 +291,7 @@ static int apply_unpick(struct sched *s, const struct record *r, struct fault *f
 	return 0;
 }
 
-/* BEGIN, END, UNBEGIN and ARCHIVE are the history of attempts; what they change is in the fact that goes with
- * them. */
+/* BEGIN, END and UNBEGIN are the history of attempts; what they change is in the fact that goes with them. */
 static int apply(struct sched *s, const struct record *r, struct fault *f)
 {
 	switch (r->kind) {
@@ -301,8 +304,16 @@ static int apply(struct sched *s, const struct record *r, struct fault *f)
 	case RECORD_BEGIN:
 	case RECORD_END:
 	case RECORD_UNBEGIN:
-	case RECORD_ARCHIVE:
 		return 0;
+	case RECORD_ARCHIVE:
+		if (!s->replaying)
+			sched_prune_forget(s, r->unit);
+		return 0;
+	case RECORD_METRIC:
+		sched_apply_metric(s, r);
+		return 0;
+	case RECORD_RUNG:
+		return sched_apply_rung(s, r, f);
 	case RECORD_UNPICK:
 		return apply_unpick(s, r, f);
 	case RECORD_PARENTS:
@@ -399,6 +410,9 @@ static void handle(struct sched *s, const struct event *e)
 		break;
 	case EVENT_STARTED:
 		sched_started(s, e);
+		break;
+	case EVENT_METRIC:
+		sched_metric(s, e);
 		break;
 	case EVENT_FINISHED:
 		sched_finished(s, e);

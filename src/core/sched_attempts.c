@@ -30,6 +30,11 @@ void sched_begin(struct sched *s, uint32_t unit, uint32_t worker)
 /* A request stands behind the end of this attempt: what it brought does not matter. */
 static void take_back(struct unit_fact *f)
 {
+	if (f->pending == PENDING_PRUNE) {
+		f->state = UNIT_PRUNED;
+		f->pending = PENDING_NONE;
+		return;
+	}
 	f->reason = REASON_NONE;
 	f->value = f->best_step = (double)NAN;
 	f->state = UNIT_READY;
@@ -41,10 +46,13 @@ static void take_back(struct unit_fact *f)
 
 static void after_taking_back(struct sched *s, uint32_t unit, enum pending pending)
 {
-	if (pending == PENDING_CANCEL)
-		sched_block_descendants(s, unit);
-	else
+	if (pending == PENDING_RESET || pending == PENDING_DELETE) {
 		sched_pending_ended(s, unit);
+		return;
+	}
+	sched_block_descendants(s, unit);
+	if (pending == PENDING_PRUNE)
+		sched_check_study_stop(s, plan_unit(&s->plan, unit)->trial);
 }
 
 void sched_unbegin(struct sched *s, uint32_t unit, uint32_t worker)
@@ -160,7 +168,8 @@ static void back_off(struct sched *s, uint32_t unit, uint32_t failures)
 
 	sched_dequeue(s, unit);
 	plan_unit(&s->plan, unit)->delayed = true;
-	delay_push(s, (struct delay){s->now_ms + (s->options.backoff_ms << doublings), unit});
+	delay_push(s, (struct delay){s->now_ms + (s->options.backoff_ms << doublings), unit,
+	                             plan_unit(&s->plan, unit)->attempts});
 }
 
 void sched_adopt_delays(struct sched *s, const struct sched *from)
@@ -168,7 +177,7 @@ void sched_adopt_delays(struct sched *s, const struct sched *from)
 	for (uint32_t i = 0; i < from->ndelays; i++) {
 		const struct delay *d = &from->delays[i];
 
-		if (!plan_unit(&from->plan, d->unit)->delayed || plan_unit(&s->plan, d->unit)->delayed)
+		if (!sched_delays(from, d))
 			continue;
 		plan_unit(&s->plan, d->unit)->delayed = true;
 		delay_push(s, *d);
@@ -178,12 +187,12 @@ void sched_adopt_delays(struct sched *s, const struct sched *from)
 void sched_wake(struct sched *s)
 {
 	while (s->ndelays && s->delays[0].due_ms <= s->now_ms) {
-		uint32_t unit = s->delays[0].unit;
+		struct delay d = s->delays[0];
 
 		sched_drop_delay(s);
-		if (plan_unit(&s->plan, unit)->delayed) {
-			plan_unit(&s->plan, unit)->delayed = false;
-			sched_enqueue(s, unit);
+		if (sched_delays(s, &d)) {
+			plan_unit(&s->plan, d.unit)->delayed = false;
+			sched_enqueue(s, d.unit);
 		}
 	}
 }
@@ -203,16 +212,22 @@ void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct att
 	judged.reason = judge(ph, r);
 	if (cancelled && judged.reason != REASON_NONE && judged.reason != REASON_LOST)
 		judged.reason = REASON_REQUEUE;
+	if (pending == PENDING_PRUNE)
+		judged.reason = f.reason;
 	if (pending)
 		take_back(&f);
 	else
 		conclude(ph, &f, r, judged.reason, cancelled);
+	if (!pending && f.state == UNIT_DONE && sched_is_below_top(s, unit, &f.step))
+		f.state = UNIT_PAUSED;
 	record_attempt(s, RECORD_END, unit, worker, f.attempts, &f, &judged);
 	if (pending) {
 		after_taking_back(s, unit, pending);
 		return;
 	}
-	if (f.state == UNIT_DONE)
+	if (f.state == UNIT_PAUSED)
+		sched_paused(s, unit);
+	else if (f.state == UNIT_DONE)
 		sched_parent_done(s, unit);
 	else if (f.state == UNIT_FAILED)
 		sched_block_descendants(s, unit);
@@ -266,12 +281,24 @@ static void rederive(struct sched *s, uint32_t unit, enum unit_state derived, ui
 	sched_record_fact(s, unit, &f);
 }
 
+/* It was to be stopped and had not even started: there is nothing to wait for. */
+static void end_pending(struct sched *s, uint32_t unit)
+{
+	struct unit_fact f;
+
+	sched_get_fact(s, unit, &f);
+	take_back(&f);
+	sched_record_fact(s, unit, &f);
+}
+
 static void rebuild_unit(struct sched *s, uint32_t unit)
 {
 	const struct plan_unit *u = plan_unit(&s->plan, unit);
 	uint32_t cause;
 	enum unit_state derived;
 
+	if (u->state == UNIT_READY && (u->pending == PENDING_CANCEL || u->pending == PENDING_PRUNE))
+		end_pending(s, unit);
 	if (u->state == UNIT_READY && !u->pending && !u->delayed)
 		sched_enqueue(s, unit);
 	derived = sched_derive(s, unit, &cause);
@@ -296,6 +323,7 @@ static void recount_trial(struct sched *s, uint32_t trial)
 		t->units_final += sched_final(w->state);
 		t->units_failed += w->state == UNIT_FAILED;
 		t->units_begun += w->attempts > 0;
+		s->plan.instances[t->instance].busy += sched_busy(w->state);
 	}
 	if (sched_trial_final(s, t))
 		s->plan.instances[t->instance].trials_open--;
@@ -322,6 +350,7 @@ void sched_rebuild_units(struct sched *s)
 			recount_trial(s, t);
 	sched_recount_choices(s);
 	rebuild_in_order(s);
+	sched_rebuild_pruner(s);
 	if (!s->adopted)
 		s->alike = s->by_state[UNIT_DONE] == 0;
 }

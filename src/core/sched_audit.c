@@ -119,6 +119,23 @@ static const char *audit_worker(const struct sched *s, uint32_t worker, struct a
 	return NULL;
 }
 
+static const char *audit_busy(const struct sched *s, struct arena *scratch)
+{
+	uint32_t *busy = arena_array(scratch, s->plan.ninstances, sizeof *busy);
+
+	for (uint32_t u = 1; u <= s->plan.units.count; u++) {
+		const struct plan_unit *x = plan_unit(&s->plan, u);
+
+		if (x->trial && plan_trial(&s->plan, x->trial)->combo && sched_busy(x->state))
+			busy[plan_trial(&s->plan, x->trial)->instance]++;
+	}
+	for (uint32_t i = 0; i < s->plan.ninstances; i++)
+		if (busy[i] != s->plan.instances[i].busy)
+			return arena_printf(scratch, "instance %u counts %u busy units of %u", i,
+			                    s->plan.instances[i].busy, busy[i]);
+	return NULL;
+}
+
 static const char *audit_instances(const struct sched *s, const uint32_t *open, struct arena *scratch)
 {
 	for (uint32_t i = 0; i < s->plan.ninstances; i++) {
@@ -148,6 +165,8 @@ const char *sched_audit(const struct sched *s, struct arena *scratch)
 		wrong = audit_queues(s, scratch);
 	if (!wrong)
 		wrong = audit_instances(s, open, scratch);
+	if (!wrong)
+		wrong = audit_busy(s, scratch);
 	if (!wrong && !counts_match(s))
 		wrong = "units are miscounted by state";
 	return wrong;
@@ -212,9 +231,10 @@ static void dump_trial(const struct sched *s, uint32_t trial, struct text *t)
 		sched_get_fact(s, u, &f);
 		add(t,
 		    "unit %u %s %s cause %u attempts %u failures %u losses %u idle %u resets %u priority %d "
-		    "pending %d value %.17g step %.17g\n",
+		    "pending %d rung %u value %.17g step %.17g best_step %.17g\n",
 		    u, unit_state_text(f.state), reason_text(f.reason), f.cause, f.attempts, f.failures,
-		    f.losses, f.idle_requeues, f.resets, f.priority, (int)f.pending, f.value, f.best_step);
+		    f.losses, f.idle_requeues, f.resets, f.priority, (int)f.pending, f.rung, f.value, f.step,
+		    f.best_step);
 	}
 }
 

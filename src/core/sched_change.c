@@ -179,7 +179,8 @@ static void reset_unit(struct sched *s, uint32_t unit)
 	f.reason = REASON_NONE;
 	f.failures = f.losses = f.idle_requeues = 0;
 	f.pending = PENDING_NONE;
-	f.value = f.best_step = (double)NAN;
+	f.rung = 0;
+	f.value = f.best_step = f.step = (double)NAN;
 	sched_record_fact(s, unit, &f);
 }
 

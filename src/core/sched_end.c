@@ -115,11 +115,37 @@ static const char *cancelled_text(const struct sched *s)
 	return n ? arena_printf(s->out->scratch, "%llu unit%s cancelled", n, n == 1 ? " is" : "s are") : "";
 }
 
+/* What waits for a trial that was pruned is as little a failure as that trial is. */
+static uint64_t count_blocked(const struct sched *s)
+{
+	uint64_t n = s->by_state[UNIT_BLOCKED];
+
+	if (!s->by_state[UNIT_PRUNED])
+		return n;
+	for (uint32_t u = 1; u <= s->plan.units.count; u++) {
+		const struct plan_unit *x = plan_unit(&s->plan, u);
+
+		if (x->trial && x->state == UNIT_BLOCKED && x->cause)
+			n -= plan_unit(&s->plan, x->cause)->state == UNIT_PRUNED;
+	}
+	return n;
+}
+
+static const char *paused_text(const struct sched *s)
+{
+	unsigned long long n = s->by_state[UNIT_PAUSED];
+
+	return n ? arena_printf(s->out->scratch, "%llu unit%s paused at a rung", n, n == 1 ? " is" : "s are")
+	         : "";
+}
+
 static void finish_units(struct sched *s)
 {
-	uint64_t failed = s->by_state[UNIT_FAILED], blocked = s->by_state[UNIT_BLOCKED];
+	uint64_t failed = s->by_state[UNIT_FAILED], blocked = count_blocked(s);
 	const char *note = first_note(s), *counts = "", *held = held_text(s);
 
+	if (!*held)
+		held = paused_text(s);
 	if (failed)
 		counts = arena_printf(
 		    s->out->scratch, blocked ? "%llu unit%s failed, %llu blocked" : "%llu unit%s failed",
@@ -160,10 +186,9 @@ static uint32_t ready_count(const struct sched *s, uint32_t phase)
 	return n;
 }
 
-/* A delay whose unit was held, reset or deleted in the meantime is none. */
 static bool delays_pending(struct sched *s)
 {
-	while (s->ndelays && !plan_unit(&s->plan, s->delays[0].unit)->delayed)
+	while (s->ndelays && !sched_delays(s, &s->delays[0]))
 		sched_drop_delay(s);
 	return s->ndelays > 0;
 }
@@ -223,7 +248,7 @@ static void maybe_finish_stopped(struct sched *s)
 		finish_alike(s);
 	else if (s->stop != STOP_ASKED)
 		finish_early(s);
-	else if (nothing_left(s, &unfit) && !unfit)
+	else if (nothing_left(s, &unfit) && !unfit && !s->by_state[UNIT_PAUSED])
 		finish_units(s);
 	else
 		finish(s, FAULT_STOPPED, "stopped before the end; the same command goes on");

@@ -269,6 +269,8 @@ static void look(struct sched *s, uint32_t instance)
 		in->trials_known = true;
 		touch_children(s, in);
 	}
+	if (in->trials_known && in->busy == 0 && in->trials_open)
+		sched_settle_paused(s, instance);
 	if (in->trials_known && !in->closed && in->trials_open == 0) {
 		in->closed = true;
 		touch_children(s, in);

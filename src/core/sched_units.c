@@ -8,8 +8,9 @@
 /* Any state may follow itself: then a priority or a pending request changed. A reset leads back from
  * everywhere. */
 static const uint32_t allowed[UNIT_STATE_COUNT] = {
-    [UNIT_WAITING] = TO(WAITING) | TO(READY) | TO(BLOCKED) | TO(HELD) | TO(CANCELLED),
-    [UNIT_READY] = TO(READY) | TO(RUNNING) | TO(WAITING) | TO(HELD) | TO(CANCELLED) | TO(BLOCKED),
+    [UNIT_WAITING] = TO(WAITING) | TO(READY) | TO(BLOCKED) | TO(HELD) | TO(CANCELLED) | TO(PRUNED),
+    [UNIT_READY] =
+        TO(READY) | TO(RUNNING) | TO(WAITING) | TO(HELD) | TO(CANCELLED) | TO(BLOCKED) | TO(PRUNED),
     [UNIT_RUNNING] =
         TO(RUNNING) | TO(READY) | TO(DONE) | TO(FAILED) | TO(PAUSED) | TO(PRUNED) | TO(CANCELLED),
     [UNIT_PAUSED] =
@@ -19,7 +20,7 @@ static const uint32_t allowed[UNIT_STATE_COUNT] = {
     [UNIT_BLOCKED] = TO(BLOCKED) | TO(WAITING) | TO(READY) | TO(CANCELLED),
     [UNIT_PRUNED] = TO(PRUNED) | TO(WAITING) | TO(READY) | TO(BLOCKED),
     [UNIT_CANCELLED] = TO(CANCELLED) | TO(WAITING) | TO(READY) | TO(BLOCKED),
-    [UNIT_HELD] = TO(HELD) | TO(WAITING) | TO(READY) | TO(BLOCKED) | TO(CANCELLED),
+    [UNIT_HELD] = TO(HELD) | TO(WAITING) | TO(READY) | TO(BLOCKED) | TO(CANCELLED) | TO(PRUNED),
 };
 #undef TO
 
@@ -38,8 +39,10 @@ void sched_get_fact(const struct sched *s, uint32_t unit, struct unit_fact *f)
 	                        .resets = u->resets,
 	                        .priority = u->priority,
 	                        .pending = (enum pending)u->pending,
+	                        .rung = u->rung,
 	                        .value = u->value,
-	                        .best_step = u->best_step};
+	                        .best_step = u->best_step,
+	                        .step = prune_end_step(&s->pruner, unit)};
 }
 
 static void store_fact(struct plan_unit *u, const struct unit_fact *f)
@@ -54,6 +57,7 @@ static void store_fact(struct plan_unit *u, const struct unit_fact *f)
 	u->resets = f->resets;
 	u->priority = f->priority;
 	u->pending = f->pending & 7;
+	u->rung = (uint8_t)f->rung;
 	u->value = f->value;
 	u->best_step = f->best_step;
 }
@@ -110,6 +114,7 @@ static void count_unit(struct sched *s, uint32_t unit, int sign)
 	s->phases[sched_phase_of(s, unit)].by_state[u->state] += (uint64_t)(int64_t)sign;
 	if (s->replaying)
 		return;
+	s->plan.instances[t->instance].busy += sched_busy(u->state) ? one : 0;
 	t->units_done += u->state == UNIT_DONE ? one : 0;
 	t->units_final += sched_final(u->state) ? one : 0;
 	t->units_failed += u->state == UNIT_FAILED ? one : 0;
@@ -157,15 +162,20 @@ void sched_set_fact(struct sched *s, uint32_t unit, const struct unit_fact *f)
 	struct plan_trial *t = plan_trial(&s->plan, u->trial);
 	bool was_final = sched_trial_final(s, t);
 	enum ready_queue before = queue_for(t);
+	uint32_t was_state;
 
 	assert(s->replaying || (allowed[u->state] & 1u << f->state));
 	if (!s->replaying && f->priority != u->priority)
 		sched_dequeue(s, unit); /* it has its place by its priority */
 	count_unit(s, unit, -1);
+	was_state = u->state;
 	store_fact(u, f);
+	if (s->fields)
+		prune_set_end_step(&s->pruner, unit, f->step);
 	count_unit(s, unit, 1);
 	if (s->replaying)
 		return;
+	sched_prune_changed(s, unit, was_state);
 	u->delayed = false;
 	if (u->state != UNIT_READY || u->pending)
 		sched_dequeue(s, unit);
@@ -438,6 +448,7 @@ void sched_drop_trial(struct sched *s, uint32_t trial, enum gone gone)
 		in->trials_open--;
 	for (uint32_t u = t->first_unit; u < t->first_unit + n; u++) {
 		assert(!plan_unit(&s->plan, u)->slot);
+		sched_prune_forget(s, u);
 		sched_dequeue(s, u);
 		count_unit(s, u, -1);
 		*plan_unit(&s->plan, u) = (struct plan_unit){.trial = trial, .cause = 0};

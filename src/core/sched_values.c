@@ -45,6 +45,20 @@ double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint
 	return sched_units_value(s, t->first_unit, plan_nunits(&s->plan, t), sd, done);
 }
 
+double sched_value_in(const struct sched *s, uint32_t trial, uint32_t states)
+{
+	const struct plan_trial *t = plan_trial(&s->plan, trial);
+	uint32_t n = 0;
+
+	for (uint32_t u = t->first_unit; u < t->first_unit + plan_nunits(&s->plan, t); u++) {
+		const struct plan_unit *x = plan_unit(&s->plan, u);
+
+		if (states >> x->state & 1 && !isnan(x->value))
+			s->fold_values[n++] = x->value;
+	}
+	return aggregate(plan_phase(&s->plan, trial), s->fold_values, n);
+}
+
 bool sched_trial_valid(const struct sched *s, uint32_t trial, double *value)
 {
 	const struct plan_trial *t = plan_trial(&s->plan, trial);

@@ -57,14 +57,6 @@ void sched_trial(const struct sched *s, uint32_t trial, struct trial_view *out)
 	out->value = sched_trial_value(s, trial, &out->sd, &out->units_done);
 }
 
-static bool any_unit_is(const struct sched *s, const struct plan_trial *t, enum unit_state state)
-{
-	for (uint32_t u = t->first_unit; u < t->first_unit + plan_nunits(&s->plan, t); u++)
-		if (plan_unit(&s->plan, u)->state == state)
-			return true;
-	return false;
-}
-
 /* The best of the trials of phase `judge` right below; false: they are not all there, or not all final. NaN:
  * none of them has a value. */
 static bool judged_value(const struct sched *s, const struct plan_trial *t, const struct study_phase *judge,
@@ -92,26 +84,43 @@ static bool judged_value(const struct sched *s, const struct plan_trial *t, cons
 	return true;
 }
 
+static enum trial_end judged_end(const struct sched *s, uint32_t trial, const struct study_phase *judge,
+                                 double *value)
+{
+	const struct plan_trial *t = plan_trial(&s->plan, trial);
+
+	if (!t->first_link || !judged_value(s, t, judge, value))
+		return TRIAL_OPEN;
+	return isfinite(*value) ? TRIAL_COMPLETE : TRIAL_FAILED;
+}
+
 enum trial_end sched_trial_end(const struct sched *s, uint32_t trial, double *value, double *step)
 {
 	const struct plan_trial *t = plan_trial(&s->plan, trial);
 	const struct study_phase *ph;
+	uint32_t n, states = 0;
 
 	*value = *step = (double)NAN;
 	if (!t->combo)
 		return TRIAL_VOID;
 	ph = plan_phase(&s->plan, trial);
-	if (any_unit_is(s, t, UNIT_FAILED))
+	n = plan_nunits(&s->plan, t);
+	for (uint32_t u = t->first_unit; u < t->first_unit + n; u++)
+		states |= 1u << plan_unit(&s->plan, u)->state;
+	if (states & 1u << UNIT_FAILED)
 		return TRIAL_FAILED;
-	if (any_unit_is(s, t, UNIT_BLOCKED) || any_unit_is(s, t, UNIT_CANCELLED))
+	if (states & (1u << UNIT_BLOCKED | 1u << UNIT_CANCELLED))
 		return TRIAL_VOID;
-	if (t->units_done < plan_nunits(&s->plan, t))
-		return TRIAL_OPEN;
-	if (ph->judged) {
-		if (!t->first_link || !judged_value(s, t, &s->study->phases[ph->judge], value))
-			return TRIAL_OPEN;
-		return isfinite(*value) ? TRIAL_COMPLETE : TRIAL_FAILED;
+	if (states & 1u << UNIT_PRUNED && sched_trial_final(s, t)) {
+		sched_sum_up(s, trial, UNIT_PRUNED, value, step);
+		return TRIAL_PRUNED;
 	}
+	if (states & 1u << UNIT_PAUSED)
+		sched_sum_up(s, trial, UNIT_PAUSED, value, step);
+	if (t->units_done < n)
+		return TRIAL_OPEN;
+	if (ph->judged)
+		return judged_end(s, trial, &s->study->phases[ph->judge], value);
 	return sched_trial_valid(s, trial, value) ? TRIAL_COMPLETE : TRIAL_FAILED;
 }
 
@@ -297,6 +306,18 @@ static void fill_parent(const struct sched *s, uint32_t unit, uint32_t q, const 
 	out->best_step = mean_best_step(s, first, count);
 }
 
+/* How far it is to train; 0: nobody says. */
+static int64_t budget_of(const struct sched *s, uint32_t unit)
+{
+	struct prune_place x;
+	const struct prune *r;
+
+	if (!sched_prune_place(s, unit, &x))
+		return 0;
+	r = x.field->rules;
+	return r->promote ? prune_budget(r, x.bracket, plan_unit(&s->plan, unit)->rung) : r->max;
+}
+
 void sched_command_context(const struct sched *s, uint32_t unit, uint32_t attempt, const char *out_dir,
                            struct arena *a, struct command_context *out)
 {
@@ -319,6 +340,7 @@ void sched_command_context(const struct sched *s, uint32_t unit, uint32_t attemp
 	out->seed = plan_seed(&s->plan, unit);
 	out->fold = plan_fold(&s->plan, unit);
 	out->outer_fold = in->outer;
+	out->budget = budget_of(s, unit);
 	out->dir = ph->makes_dir ? sched_unit_dir(s, unit, out_dir, a) : "";
 }
 

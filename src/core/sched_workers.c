@@ -408,12 +408,13 @@ void sched_finished(struct sched *s, const struct event *e)
 	struct slot *x = sched_event_slot(s, e);
 	struct slot was;
 
-	if (!x || (unsigned)e->result.reason >= REASON_COUNT)
+	if (!x || (unsigned)e->result.reason >= REASON_TOLD_COUNT)
 		return;
 	was = *x;
 	slot_close(s, x);
 	sched_end(s, was.unit, was.worker, &e->result, was.cancelled);
-	if (plan_unit(&s->plan, was.unit)->state == UNIT_DONE)
+	if (plan_unit(&s->plan, was.unit)->state == UNIT_DONE ||
+	    plan_unit(&s->plan, was.unit)->state == UNIT_PAUSED)
 		observe(s, was.unit, was.started_ms);
 	promote_held(s, was.worker);
 	place_worker(s, was.worker, false);

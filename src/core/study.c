@@ -154,8 +154,8 @@ static const struct draft_key top_keys[] = {{"study", read_study}, {"seed", read
 
 static const char *top_hint(const char *key)
 {
-	static const char *const of_phase[] = {"command", "after",  "params", "require",
-	                                       "search",  "trials", "enqueue"};
+	static const char *const of_phase[] = {"command", "after",  "params",  "require",
+	                                       "search",  "trials", "enqueue", "prune"};
 
 	for (size_t i = 0; i < draft_limit_keys.n; i++)
 		if (!strcmp(draft_limit_keys.keys[i].name, key))
@@ -163,7 +163,7 @@ static const char *top_hint(const char *key)
 	for (size_t i = 0; i < sizeof of_phase / sizeof *of_phase; i++)
 		if (!strcmp(of_phase[i], key))
 			return "it belongs to a phase, under `phases:`";
-	if (!strcmp(key, "prune") || !strcmp(key, "reproducible") || !strcmp(key, "metrics"))
+	if (!strcmp(key, "reproducible") || !strcmp(key, "metrics"))
 		return "not in this version; known are study seed metric goal aggregate folds defaults env "
 		       "setup capture report stop phases";
 	return NULL;
@@ -284,6 +284,8 @@ static void parse(struct draft *d, const struct yaml_node *root, struct yaml_nod
 		draft_check_folds(d);
 		draft_check_phases(d);
 		draft_read_commands(d);
+		for (uint32_t i = 0; i < d->nphases; i++)
+			draft_check_prune(d, &d->phases[i]);
 		draft_check_spaces(d);
 		draft_check_searches(d);
 	}

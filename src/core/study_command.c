@@ -236,12 +236,13 @@ static int read_attribute(struct reading *r, struct command_piece *p)
 
 static bool unknown_placeholder(struct reading *r, const struct command_piece *p)
 {
-	const char *words[NBUILTINS + 2], *near = draft_nearest(r->d, r->t->p.index, p->name), *hint;
+	const char *words[NBUILTINS + 3], *near = draft_nearest(r->d, r->t->p.index, p->name), *hint;
 	size_t n = 0;
 
 	for (size_t i = 0; i < NBUILTINS; i++)
 		words[n++] = builtins[i].name;
 	words[n++] = "args";
+	words[n++] = "budget";
 	if (near)
 		words[n++] = near;
 	hint = draft_hint(r->d, p->name, words, n);
@@ -292,6 +293,23 @@ static bool read_args(struct reading *r)
 	return true;
 }
 
+/* Without rungs nobody says how far to train, but for a fallback. */
+static bool read_budget(struct reading *r, struct command_piece *p)
+{
+	const struct prune *x = r->t->p.prune;
+
+	r->t->uses_budget = true;
+	if (x && x->rules & (PRUNE_ASHA | PRUNE_HYPERBAND)) {
+		p->kind = PIECE_BUDGET;
+		return true;
+	}
+	if (p->text) {
+		p->kind = PIECE_TEXT;
+		return true;
+	}
+	return bad(r, "{budget} is what `prune: {asha: ..}` or `hyperband` gives: this phase has neither");
+}
+
 static bool read_placeholder(struct reading *r, struct command_piece *p)
 {
 	int attribute;
@@ -299,7 +317,7 @@ static bool read_placeholder(struct reading *r, struct command_piece *p)
 	if (!strcmp(p->name, "args"))
 		return read_args(r);
 	if (!strcmp(p->name, "budget"))
-		return bad(r, "{budget} is not in this version");
+		return read_budget(r, p);
 	for (size_t i = 0; i < NBUILTINS; i++)
 		if (!strcmp(builtins[i].name, p->name)) {
 			p->kind = builtins[i].kind;

@@ -81,6 +81,21 @@ static bool same_param_names(const struct space *x, const struct space *y)
 	return true;
 }
 
+static bool same_rungs(const struct prune *x, const struct prune *y)
+{
+	return x->min == y->min && x->max == y->max && x->eta == y->eta && x->promote == y->promote;
+}
+
+/* Where trials have paused at rungs, what a rung is does not change. */
+static bool same_ladder(const struct prune *x, const struct prune *y)
+{
+	bool up = x && x->promote, now = y && y->promote;
+
+	if (!up || !now)
+		return up == now;
+	return same_rungs(x, y) && (x->rules & PRUNE_HYPERBAND) == (y->rules & PRUNE_HYPERBAND);
+}
+
 static int compare_structure(const struct study *x, const struct study_phase *p, const struct study *y,
                              const struct study_phase *q, struct fault *f)
 {
@@ -98,6 +113,8 @@ static int compare_structure(const struct study *x, const struct study_phase *p,
 		return never(f, p->name, "report");
 	if (p->trials_total != q->trials_total)
 		return never(f, p->name, "trials");
+	if (!same_ladder(p->prune, q->prune))
+		return never(f, p->name, "prune");
 	if (!same_param_names(&p->space, &q->space))
 		return fault_set(f, FAULT_STUDY,
 		                 "the parameters of phase '%s' are others now, or in another order: give the "
@@ -163,6 +180,27 @@ static bool same_search(const struct study_phase *p, const struct study_phase *q
 	       (p->search == q->search && same_text(p->program_text, q->program_text));
 }
 
+static bool same_double(double x, double y)
+{
+	return !(x < y) && !(y < x);
+}
+
+static bool same_compare(const struct prune_compare *x, const struct prune_compare *y)
+{
+	return same_double(x->share, y->share) && x->startup == y->startup && x->warmup == y->warmup &&
+	       x->interval == y->interval && x->least == y->least;
+}
+
+static bool same_prune(const struct prune *x, const struct prune *y)
+{
+	if (!x || !y)
+		return x == y;
+	return x->rules == y->rules && same_compare(&x->median, &y->median) &&
+	       same_compare(&x->percentile, &y->percentile) && same_double(x->lower, y->lower) &&
+	       same_double(x->upper, y->upper) && x->threshold_warmup == y->threshold_warmup &&
+	       x->patience == y->patience && same_double(x->min_delta, y->min_delta) && same_rungs(x, y);
+}
+
 static int compare_surroundings(const struct study_phase *p, const struct study_phase *q, struct fault *f)
 {
 	if (!same_env(p, q))
@@ -184,6 +222,8 @@ static int compare_acceptable(const struct study_phase *p, const struct study_ph
 		return needs_accept(f, p->name, "params");
 	if (!same_search(p, q))
 		return needs_accept(f, p->name, "search");
+	if (!same_prune(p->prune, q->prune))
+		return needs_accept(f, p->name, "prune");
 	if (!same_enqueue(p, q))
 		return needs_accept(f, p->name, "enqueue");
 	if (q->trials < p->trials)

@@ -473,18 +473,19 @@ static void read_trials(struct draft *d, struct draft_phase *t, const struct yam
 }
 
 static const struct draft_key own[] = {
-    {"command", read_command}, {"after", read_after},   {"params", read_params}, {"require", read_require},
-    {"search", read_search},   {"trials", read_trials}, {"folds", read_folds},   {"enqueue", read_enqueue}};
+    {"command", read_command}, {"after", read_after},     {"params", read_params},
+    {"require", read_require}, {"search", read_search},   {"trials", read_trials},
+    {"folds", read_folds},     {"enqueue", read_enqueue}, {"prune", draft_read_prune}};
 
 static const char *later_key(const char *key)
 {
-	static const char *const later[] = {"prune", "reproducible", "metrics"};
+	static const char *const later[] = {"reproducible", "metrics"};
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 2; i++)
 		if (!strcmp(later[i], key))
 			return "not in this version; known are command after params require search trials "
 			       "folds "
-			       "enqueue metric goal aggregate report env setup capture and limits";
+			       "enqueue prune metric goal aggregate report env setup capture and limits";
 	return NULL;
 }
 

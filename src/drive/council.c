@@ -245,14 +245,6 @@ bool council_is_asking(const struct council *c)
 	return false;
 }
 
-bool council_has_answers(const struct council *c)
-{
-	for (uint32_t i = 0; c && !c->closed && i < c->n; i++)
-		if (c->all[i]->adviser && adviser_has_line(c->all[i]->adviser))
-			return true;
-	return false;
-}
-
 static bool all_gone(const struct council *c)
 {
 	for (uint32_t i = 0; i < c->n; i++)
@@ -565,6 +557,11 @@ static int take_line(struct counsel *x, const struct sched *s, struct arena *scr
 			return r;
 	}
 	return fault_context(f, "said %s", advice_quote(scratch, line, n));
+}
+
+bool counsel_has_answer(const struct counsel *x)
+{
+	return !x->council->closed && x->adviser && adviser_has_line(x->adviser);
 }
 
 int counsel_next(struct counsel *x, const struct sched *s, struct arena *scratch, struct event *e,

@@ -375,8 +375,26 @@ static int on_started(struct leader *l, uint32_t from, const struct msg_started 
 	return step(l, &e, f);
 }
 
+/* Where a phase prunes, the scheduler looks at its metric as it comes. */
+static int tell_objective(struct leader *l, uint32_t from, const struct msg_metric *m,
+                          const struct study_phase *p, struct fault *f)
+{
+	struct event e = {.kind = EVENT_METRIC, .worker = from, .unit = m->unit, .lease = m->lease};
+
+	for (uint32_t i = 0; i < m->nvalues; i++) {
+		if (strcmp(m->values[i].name, p->metric) != 0)
+			continue;
+		e.step = m->step;
+		e.value = m->values[i].value;
+		if (step(l, &e, f))
+			return -1;
+	}
+	return 0;
+}
+
 static int on_metric(struct leader *l, uint32_t from, const struct msg_metric *m, struct fault *f)
 {
+	const struct study_phase *p;
 	struct unit_view u;
 
 	if (!is_live(l, from, m->unit, m->lease, &u))
@@ -387,7 +405,8 @@ static int on_metric(struct leader *l, uint32_t from, const struct msg_metric *m
 		if (store_put_metric(l->store, m->unit, u.fact.attempts, m->values[i].name, m->has_step,
 		                     m->step, m->values[i].value, f))
 			return -1;
-	return 0;
+	p = &l->c.study->phases[u.phase];
+	return p->prune && m->has_step ? tell_objective(l, from, m, p, f) : 0;
 }
 
 static int on_output(struct leader *l, uint32_t from, const struct msg_output *m, struct fault *f)
@@ -524,7 +543,7 @@ static int search_failed(struct leader *l, const struct fault *why, struct fault
 	if (l->finished)
 		return 0;
 	progress_end(&l->progress);
-	fprintf(stderr, "ranksweep: %s\nranksweep: ending the running units, then stopping\n", why->text);
+	fprintf(stderr, "ranksweep: a search program has failed: ending the running units, then stopping\n");
 	return 0;
 }
 

@@ -169,6 +169,18 @@ static int put_parents(struct ledger *g, const struct record *r, struct fault *f
 	return 0;
 }
 
+static bool prunes(const struct ledger *g, uint32_t phase)
+{
+	return g->study->phases[phase].prune != NULL;
+}
+
+static bool is_pruned(const struct ledger *g, uint32_t trial)
+{
+	double value, step;
+
+	return sched_trial_end(g->sched, trial, &value, &step) == TRIAL_PRUNED;
+}
+
 static int put_trial_value(struct ledger *g, uint32_t trial, enum unit_state last, struct fault *f)
 {
 	struct trial_view t;
@@ -177,8 +189,12 @@ static int put_trial_value(struct ledger *g, uint32_t trial, enum unit_state las
 	sched_trial(g->sched, trial, &t);
 	if (t.units_done == t.nunits)
 		state = "done";
+	else if (t.units_final == t.nunits && prunes(g, t.phase) && is_pruned(g, trial))
+		state = "pruned";
 	else if (t.units_final == t.nunits)
-		state = unit_state_text(last == UNIT_DONE ? UNIT_FAILED : last);
+		state = unit_state_text(last == UNIT_DONE || last == UNIT_PRUNED ? UNIT_FAILED : last);
+	else if (last == UNIT_PAUSED)
+		state = "paused";
 	else
 		state = t.units_done || last == UNIT_RUNNING || is_final(last) ? "running" : "waiting";
 	return store_put_trial_value(g->store, trial, state, t.value, t.sd, t.units_done, f);
@@ -199,15 +215,18 @@ static int put_unit(struct ledger *g, const struct record *r, struct fault *f)
 	                         .pending = x->pending,
 	                         .priority = x->priority,
 	                         .value = x->value,
-	                         .best_step = x->best_step};
+	                         .best_step = x->best_step,
+	                         .rung = x->rung,
+	                         .step = x->step};
 	struct unit_view u;
 
 	if (store_put_unit(g->store, &row, f))
 		return -1;
-	if (!is_final(x->state) && !(x->state == UNIT_RUNNING && x->attempts == 1) && g->archived != r->unit)
+	sched_unit(g->sched, r->unit, &u);
+	if (!is_final(x->state) && !(x->state == UNIT_RUNNING && x->attempts == 1) &&
+	    !(u.trial && prunes(g, u.phase)) && g->archived != r->unit)
 		return 0;
 	g->archived = 0;
-	sched_unit(g->sched, r->unit, &u);
 	if (!u.trial)
 		return 0; /* it went in the same step */
 	return put_trial_value(g, u.trial, x->state, f);
@@ -220,6 +239,8 @@ static int put_end(struct ledger *g, const struct record *r, struct fault *f)
 	struct store_attempt_end row = {.unit = r->unit,
 	                                .attempt = r->attempt,
 	                                .state = r->fact.state == UNIT_DONE                  ? "done"
+	                                         : r->fact.state == UNIT_PAUSED              ? "paused"
+	                                         : r->fact.state == UNIT_PRUNED              ? "pruned"
 	                                         : r->fact.state == UNIT_CANCELLED           ? "cancelled"
 	                                         : x->reason == REASON_LOST                  ? "lost"
 	                                         : x->reason == REASON_REQUEUE || x->requeue ? "requeue"
@@ -284,6 +305,10 @@ int ledger_put(struct ledger *g, const struct record *r, struct fault *f)
 		return store_archive_unit(g->store, r->unit, f);
 	case RECORD_GONE:
 		return store_put_gone(g->store, r->trial, r->gone, f);
+	case RECORD_METRIC:
+		return 0; /* it has been written with all else that came in its line */
+	case RECORD_RUNG:
+		return store_put_rung(g->store, r->trial, r->rung, r->value, f);
 	}
 	return fault_set(f, FAULT_BUG, "a record of no kind");
 }
@@ -398,15 +423,49 @@ static int load_unit(void *ctx, const struct store_unit *u, struct fault *f)
 	                            .priority = u->priority,
 	                            .pending = (enum pending)u->pending,
 	                            .value = u->value,
-	                            .best_step = u->best_step};
+	                            .best_step = u->best_step,
+	                            .rung = u->rung,
+	                            .step = u->step};
 	return sched_apply(g->sched, &r, f);
+}
+
+static int load_rung(void *ctx, const struct store_rung *x, struct fault *f)
+{
+	struct ledger *g = ctx;
+	struct record r = {.kind = RECORD_RUNG, .trial = x->trial, .rung = x->rung, .value = x->value};
+
+	return sched_apply(g->sched, &r, f);
+}
+
+static int load_metric(void *ctx, const struct store_metric *x, struct fault *f)
+{
+	struct ledger *g = ctx;
+	struct record r = {.kind = RECORD_METRIC, .unit = x->unit, .attempt = x->attempt};
+
+	r.step = x->step;
+	r.value = x->value;
+	return sched_apply(g->sched, &r, f);
+}
+
+static int load_pruning(struct ledger *g, struct fault *f)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < g->study->nphases; i++) {
+		const struct study_phase *p = &g->study->phases[i];
+
+		if (p->prune && store_load_metrics(g->store, p->name, p->metric, load_metric, g, f))
+			return -1;
+		any = any || p->prune;
+	}
+	return any ? store_load_rungs(g->store, load_rung, g, f) : 0;
 }
 
 int ledger_load(struct ledger *g, struct fault *f)
 {
 	const struct store_loader loader = {g, load_trial, load_pick, load_unit};
 
-	return store_load(g->store, &loader, f) || sched_applied(g->sched, f) ? -1 : 0;
+	return store_load(g->store, &loader, f) || load_pruning(g, f) || sched_applied(g->sched, f) ? -1 : 0;
 }
 
 /* ---- judging -------------------------------------------------------------------------------- */

@@ -67,6 +67,8 @@ static void put_line(struct bytes *b, const struct study *study, const struct sc
 			text_putf(b, " (%llu failed)", (unsigned long long)c.by_state[UNIT_FAILED]);
 		if (c.by_state[UNIT_BLOCKED])
 			text_putf(b, " (%llu blocked)", (unsigned long long)c.by_state[UNIT_BLOCKED]);
+		if (c.by_state[UNIT_PRUNED])
+			text_putf(b, " (%llu pruned)", (unsigned long long)c.by_state[UNIT_PRUNED]);
 	}
 	sched_counts(s, UINT32_MAX, &all);
 	text_putf(b, "  running %llu", (unsigned long long)all.by_state[UNIT_RUNNING]);

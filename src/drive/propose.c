@@ -1,5 +1,6 @@
 #include "propose.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ struct proposer_trial {
 	uint32_t room;   /* + 1; 0: no learner knows of it */
 	uint32_t number; /* there */
 	enum trial_end told;
+	double step; /* PRUNED: there */
 };
 
 static void *grow(void *old, size_t n, size_t size)
@@ -110,6 +112,18 @@ static void begin(struct proposer *p, uint32_t room, uint32_t trial)
 	sched_trial_scope(p->sched, trial, p->scratch, &scope);
 	t->number = learner_begin(p->rooms[room].learner, v.place, &scope);
 	t->told = TRIAL_OPEN;
+	t->step = (double)NAN;
+}
+
+/* It goes on from a rung, and what it reached there counts as long as there is nothing better. */
+static bool climbs(const struct proposer *p, uint32_t trial)
+{
+	struct trial_view t;
+	struct unit_view u;
+
+	sched_trial(p->sched, trial, &t);
+	sched_unit(p->sched, t.first_unit, &u);
+	return u.fact.rung > 0;
 }
 
 static void tell(struct proposer *p, uint32_t trial)
@@ -119,9 +133,14 @@ static void tell(struct proposer *p, uint32_t trial)
 	double value, step;
 	enum trial_end end = sched_trial_end(p->sched, trial, &value, &step);
 
-	if (end == t->told)
+	if (end == TRIAL_OPEN && isfinite(value))
+		end = TRIAL_PRUNED; /* at a rung: who knows whether it will go on */
+	else if (end == TRIAL_OPEN && t->told == TRIAL_PRUNED && climbs(p, trial))
+		return;
+	if (end == t->told && !(step > t->step))
 		return;
 	t->told = end;
+	t->step = step;
 	switch (end) {
 	case TRIAL_OPEN:
 		learner_pending(l, t->number);
@@ -434,5 +453,8 @@ void proposer_tell_rest(struct proposer *p)
 
 bool proposer_ready(const struct proposer *p)
 {
-	return p->count || council_has_answers(p->council);
+	for (uint32_t i = 0; i < p->nrooms; i++)
+		if (p->rooms[i].counsel && counsel_has_answer(p->rooms[i].counsel))
+			return true;
+	return p->count > 0;
 }

@@ -417,7 +417,9 @@ static int read_unit(struct load *x, sqlite3_stmt *st, struct fault *f)
 	                       .best_step = store_column_real(st, 9),
 	                       .resets = get_u32(&r, 10),
 	                       .priority = get_i32(&r, 11),
-	                       .pending = get_u32(&r, 12)};
+	                       .pending = get_u32(&r, 12),
+	                       .rung = get_u32(&r, 13),
+	                       .step = store_column_real(st, 14)};
 
 	if (r.bad)
 		return store_damaged(x->s, f, "unit %lld", (long long)sqlite3_column_int64(st, 0));
@@ -485,4 +487,55 @@ int store_load(struct store *s, const struct store_loader *l, struct fault *f)
 	free(x.parents.list);
 	free(x.candidates.list);
 	return rc;
+}
+
+int store_load_rungs(struct store *s, int (*fn)(void *, const struct store_rung *, struct fault *), void *ctx,
+                     struct fault *f)
+{
+	struct query q;
+	int row;
+
+	if (query_init(&q, s, STORE_SQL_LOAD_RUNGS, f) != 0)
+		return -1;
+	while ((row = query_row(&q, f)) == 1) {
+		struct fields r = {.st = q.st};
+		struct store_rung x = {get_u32(&r, 0), get_u32(&r, 1), store_column_real(q.st, 2)};
+
+		if ((r.bad ? store_damaged(s, f, "a rung of trial %" PRIu32, x.trial) : fn(ctx, &x, f)) !=
+		    0) {
+			row = -1;
+			break;
+		}
+	}
+	query_end(&q);
+	return row;
+}
+
+int store_load_metrics(struct store *s, const char *phase, const char *metric,
+                       int (*fn)(void *, const struct store_metric *, struct fault *), void *ctx,
+                       struct fault *f)
+{
+	int64_t id, name = 0;
+	int row = store_find_name(s, metric, &name, f);
+	struct query q;
+
+	if (row != 1)
+		return row;
+	if (store_phase_id(s, phase, &id, f) != 0 || query_init(&q, s, STORE_SQL_LOAD_METRICS, f) != 0)
+		return -1;
+	query_put_int(&q, id);
+	query_put_int(&q, name);
+	while ((row = query_row(&q, f)) == 1) {
+		struct fields r = {.st = q.st};
+		struct store_metric m = {get_u32(&r, 0), get_u32(&r, 1), store_column_real(q.st, 2),
+		                         store_column_real(q.st, 3)};
+
+		if ((r.bad ? store_damaged(s, f, "a metric of unit %" PRIu32, m.unit) : fn(ctx, &m, f)) !=
+		    0) {
+			row = -1;
+			break;
+		}
+	}
+	query_end(&q);
+	return row;
 }

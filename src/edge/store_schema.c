@@ -139,6 +139,14 @@ static const char schema_4[] =
     "  OR OLD.state = 'cancelled')"
     " BEGIN SELECT raise(ABORT, 'what has ended does not start again without a reset'); END;";
 
+/* Pruning. rung: the one a unit runs to or has paused at, counted from the first of its trial. step: how far
+ * a unit had come that paused or was pruned. */
+static const char schema_5[] =
+    "ALTER TABLE unit ADD COLUMN rung INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE unit ADD COLUMN step REAL;"
+    "CREATE TABLE rung(trial INTEGER NOT NULL, rung INTEGER NOT NULL, value REAL NOT NULL,"
+    " PRIMARY KEY(trial, rung)) WITHOUT ROWID;";
+
 /* Observations from elsewhere, for the searches: by what they say, so that the same ones are there once.
  * outer_fold: -2 where they hold for all. */
 static const char schema_priors[] =
@@ -148,7 +156,7 @@ static const char schema_priors[] =
     " UNIQUE(phase, key_hi, key_lo));";
 
 const struct store_migration store_migrations[] = {
-    {1, schema_1}, {2, schema_2}, {3, schema_3}, {4, schema_4}, {5, schema_priors},
+    {1, schema_1}, {2, schema_2}, {3, schema_3}, {4, schema_4}, {5, schema_5}, {6, schema_priors},
 };
 const size_t store_nmigrations = sizeof store_migrations / sizeof store_migrations[0];
 
@@ -160,11 +168,11 @@ const size_t store_nmigrations = sizeof store_migrations / sizeof store_migratio
 const char *const store_views[] = {
     "DROP VIEW IF EXISTS units;"
     "CREATE VIEW units(unit, phase, trial, outer_fold, fold, state, reason, value, attempts, host, rank,"
-    " started, finished, seconds, best_step, failures, losses, cause, resets, priority) AS"
+    " started, finished, seconds, best_step, failures, losses, cause, resets, priority, rung, step) AS"
     " SELECT u.unit, p.name, u.trial, t.outer_fold, u.fold, u.state,"
     "  coalesce(u.reason, CASE WHEN u.cause > 0 THEN 'unit ' || u.cause END), u.value, u.attempts, w.host,"
     "  a.rank, a.started_ms / 1000.0, a.finished_ms / 1000.0, (a.finished_ms - a.started_ms) / 1000.0,"
-    "  u.best_step, u.failures, u.losses, nullif(u.cause, 0), u.resets, u.priority"
+    "  u.best_step, u.failures, u.losses, nullif(u.cause, 0), u.resets, u.priority, u.rung, u.step"
     " FROM unit u JOIN trial t ON t.trial = u.trial JOIN phase p ON p.phase = t.phase"
     "  LEFT JOIN attempt a ON a.unit = u.unit AND a.attempt > u.archived"
     "   AND a.attempt = (SELECT max(l.attempt) FROM attempt l WHERE l.unit = u.unit)"
@@ -184,6 +192,12 @@ const char *const store_views[] = {
     " SELECT t.trial, p.name, t.outer_fold, t.state, t.value, t.sd, t.folds_done, t.nunits,"
     "  ifnull(x.params_json, x.own_json), t.k, t.first_unit"
     " FROM trial t JOIN phase p ON p.phase = t.phase LEFT JOIN trial_text x ON x.trial = t.trial"
+    " WHERE t.gone = 0;"
+
+    "DROP VIEW IF EXISTS rungs;"
+    "CREATE VIEW rungs(trial, phase, rung, value) AS"
+    " SELECT r.trial, p.name, r.rung, r.value"
+    " FROM rung r JOIN trial t ON t.trial = r.trial JOIN phase p ON p.phase = t.phase"
     " WHERE t.gone = 0;"
 
     "DROP VIEW IF EXISTS params;"

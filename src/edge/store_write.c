@@ -252,14 +252,27 @@ int store_put_gone(struct store *s, uint32_t trial, uint32_t gone, struct fault 
 	if (put_pair(s, STORE_SQL_GONE_PUT, trial, gone, f) != 0 ||
 	    put_one(s, STORE_SQL_GONE_UNITS, trial, f) != 0 ||
 	    put_one(s, STORE_SQL_GONE_LINEAGE, trial, f) != 0 ||
-	    put_one(s, STORE_SQL_GONE_CANDIDATES, trial, f) != 0)
+	    put_one(s, STORE_SQL_GONE_CANDIDATES, trial, f) != 0 ||
+	    put_one(s, STORE_SQL_GONE_RUNGS, trial, f) != 0)
 		return -1;
 	return put_one(s, STORE_SQL_GONE_PICKS, trial, f);
 }
 
 int store_archive_unit(struct store *s, uint32_t unit, struct fault *f)
 {
-	return put_one(s, STORE_SQL_ARCHIVE, unit, f);
+	return put_one(s, STORE_SQL_ARCHIVE, unit, f) || put_one(s, STORE_SQL_RUNGS_DROP, unit, f) ? -1 : 0;
+}
+
+int store_put_rung(struct store *s, uint32_t trial, uint32_t rung, double value, struct fault *f)
+{
+	struct query q;
+
+	if (query_init(&q, s, STORE_SQL_RUNG_PUT, f) != 0)
+		return -1;
+	query_put_int(&q, trial);
+	query_put_int(&q, rung);
+	query_put_real(&q, value);
+	return query_run(&q, f);
 }
 
 static int put_units(struct store *s, const struct store_trial *t, struct fault *f)
@@ -349,6 +362,8 @@ int store_put_unit(struct store *s, const struct store_unit *u, struct fault *f)
 	query_put_int(&q, u->resets);
 	query_put_int(&q, u->priority);
 	query_put_int(&q, u->pending);
+	query_put_int(&q, u->rung);
+	query_put_real_or_null(&q, u->step);
 	return update(&q, "unit", u->unit, f);
 }
 
@@ -667,6 +682,7 @@ static const char forget_sql[] =
     "DELETE FROM candidate WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM trial_text WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM pick WHERE trial IN (SELECT trial FROM temp.forgotten);"
+    "DELETE FROM rung WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM trial WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DROP TABLE temp.forgotten;";
 

@@ -221,7 +221,7 @@ const char *advice_quote(struct arena *a, const char *line, size_t n)
 	const char *out;
 	size_t i = 0, len;
 
-	for (; i < n && i < ADVICE_QUOTE; i += len) {
+	for (; i < n && b.len < ADVICE_QUOTE; i += len) {
 		len = text_utf8(line + i, n - i);
 		if (len == 0 || (unsigned char)line[i] < 0x20 || line[i] == 0x7f) {
 			text_putf(&b, "\\x%02x", (unsigned char)line[i]);

@@ -9,15 +9,16 @@
  *
  * Values are made tame first (gp_values): what is far worse than the median is compressed by a logarithm, so
  * that a diverged loss of 1e30 is just bad, and the rest keeps its shape. (Ranks in place of values were much
- * worse: regret .059 for .028 after 50 trials of seven tasks.) A pruned trial counts as its last
- * value, at least as bad as the upper quartile of complete ones, a failed one as the worst.
+ * worse: regret .071 for .028 after 50 trials, mean of seven tasks.) A pruned trial counts as its last value,
+ * at least as bad as the upper quartile of complete ones, a failed one as the worst.
  *
  * Pending points are in the model with the mean it has for them ("kriging believer", Ginsbourger, Le Riche
  * and Carraro, 2010): the mean stays as it is, the variance there goes, and what is to be improved on is the
  * best of them too.
  *
  * Improvement has to be by a margin that changes from ask to ask. Without one the search now and then stays
- * for good where noise is all there is left to improve on, in a local minimum among others.
+ * for good where noise is all there is left to improve on, in a local minimum among others. (To count noise
+ * that is another one than the nearest point's as something to gain was no better on the whole.)
  *
  * Length scales are fitted when the number of ended trials has grown by an eighth, to the first so many ended
  * ones, from the ones of the fit before; every fourth fit begins anew. So they are a function of the history
@@ -137,7 +138,7 @@ static const struct observation *ended_at(const struct history *h, uint32_t i)
 	return history_at(h, h->ended[i]);
 }
 
-/* The best `cap` of the first n ended ones that are not among the newest `newest`. */
+/* The best of the first n ended ones, `cap` at most, best first; how many. */
 static uint32_t best_of(const struct history *h, uint32_t n, const struct observation **best, uint32_t cap)
 {
 	uint32_t k = 0;

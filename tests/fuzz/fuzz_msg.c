@@ -9,7 +9,7 @@ static void check_ranges(const struct msg *m)
 {
 	must(m->kind >= MSG_HELLO && m->kind < MSG_KIND_END);
 	if (m->kind == MSG_FINISHED)
-		must((unsigned)m->u.finished.reason < REASON_COUNT &&
+		must((unsigned)m->u.finished.reason < REASON_TOLD_COUNT &&
 		     m->u.finished.tail_bytes <= MSG_TAIL_MAX);
 	if (m->kind == MSG_OUTPUT)
 		must(m->u.output.stream == 1 || m->u.output.stream == 2);
@@ -17,7 +17,7 @@ static void check_ranges(const struct msg *m)
 		must(m->u.assign.argc >= 1 && m->u.assign.argc <= MSG_ARGS_MAX &&
 		     !m->u.assign.argv[m->u.assign.argc]);
 	if (m->kind == MSG_PHASE)
-		must(m->u.phase.limits.retry_on >> REASON_COUNT == 0);
+		must(m->u.phase.limits.retry_on >> REASON_TOLD_COUNT == 0);
 }
 
 /* One message encoded, decoded and encoded: the same bytes. */

@@ -96,6 +96,31 @@ void gen_grid(struct gen *g, uint32_t choices)
 	p->trials = INT64_MAX;
 }
 
+struct prune *gen_prune(struct gen *g)
+{
+	struct study_phase *p = last_phase(g);
+	struct prune *r = arena_alloc(g->arena, sizeof *r);
+
+	r->median = r->percentile = (struct prune_compare){.share = 0.5, .interval = 1, .least = 1};
+	r->lower = -(double)INFINITY;
+	r->upper = (double)INFINITY;
+	p->prune = r;
+	return r;
+}
+
+struct prune *gen_rungs(struct gen *g, uint32_t nrungs, bool promote)
+{
+	struct prune *r = gen_prune(g);
+
+	r->rules = PRUNE_ASHA;
+	r->min = 1;
+	r->max = INT64_C(1) << (nrungs - 1);
+	r->eta = 2;
+	r->nrungs = nrungs;
+	r->promote = promote;
+	return r;
+}
+
 void gen_scheduled(struct gen *g)
 {
 	struct study_phase *p = last_phase(g);
@@ -165,7 +190,7 @@ bool gen_propose(const struct sched *s, const struct study *study, uint32_t grou
 	(void)scratch;
 	sched_group(s, group, &g);
 	if (!g.nparents)
-		return false; /* they were deleted meanwhile */
+		return false; /* they have gone since this was asked for */
 	ph = &study->phases[g.phase];
 	h = rng_mix(g.key.hi ^ rng_mix(g.key.lo ^ rng_mix(g.proposed ^ rng_mix(study->seed))));
 	*parent = (uint32_t)(h >> 40) % g.nparents;
@@ -211,6 +236,33 @@ static void any_limits(struct study_phase *p, struct rng *r)
 	p->goal = chance(r, 30) ? GOAL_MAXIMIZE : GOAL_MINIMIZE;
 	p->aggregate = (enum aggregate)rng_below(r, 4);
 	p->report = chance(r, 30) ? REPORT_BEST : REPORT_LAST;
+}
+
+/* Some of the rules, or none. Drawn apart, so that it changes nothing else of a study. */
+static void any_prune(struct gen *g, struct study_phase *p)
+{
+	struct prune *x;
+	struct rng r;
+
+	rng_seed(&r, g->study.seed ^ rng_mix(p->index + 1));
+	if (!p->metric || !chance(&r, 30))
+		return;
+	x = chance(&r, 60) ? gen_rungs(g, 1 + (uint32_t)rng_below(&r, 4), chance(&r, 70)) : gen_prune(g);
+	if (x->rules && chance(&r, 30))
+		x->rules = PRUNE_HYPERBAND;
+	if (chance(&r, 30))
+		x->rules |= PRUNE_MEDIAN;
+	if (chance(&r, 20))
+		x->rules |= PRUNE_PERCENTILE;
+	if (chance(&r, 20))
+		x->rules |= PRUNE_PATIENCE;
+	x->percentile.share = 0.25;
+	x->median.startup = (int64_t)rng_below(&r, 3);
+	x->patience = 1 + (int64_t)rng_below(&r, 6);
+	if (!x->rules || chance(&r, 20)) {
+		x->rules |= PRUNE_THRESHOLD;
+		x->upper = 0.9;
+	}
 }
 
 static bool comes_after(const struct study_phase *p, uint32_t up)
@@ -302,6 +354,7 @@ static const struct study *any(struct arena *a, struct rng *r, bool jobs)
 		any_after(g, p, r);
 		if (depth_of(g, i) <= 3)
 			any_search(g, p, r);
+		any_prune(g, p);
 	}
 	if (chance(r, 8)) {
 		g->study.has_target = true;

@@ -28,6 +28,10 @@ void gen_random(struct gen *g, int64_t trials);
 void gen_grid(struct gen *g, uint32_t choices);
 /* The last phase is a scheduled one: two commands, one open parameter, after the phases named. */
 void gen_scheduled(struct gen *g);
+/* The last phase prunes: nothing yet. */
+struct prune *gen_prune(struct gen *g);
+/* With rungs at 1, 2, 4, .. so many. */
+struct prune *gen_rungs(struct gen *g, uint32_t nrungs, bool promote);
 /* Scheduled phases after those there are, at random. */
 void gen_any_scheduled(struct gen *g, struct rng *r);
 /* Ancestors, in_full, indices. */

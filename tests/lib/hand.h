@@ -79,7 +79,8 @@ static inline void keep_gone(struct run *r, struct record *old, const struct rec
 
 	if (old->kind == RECORD_TRIAL && old->trial == gone->trial)
 		old->gone = gone->gone;
-	if (old->kind == RECORD_UNIT && old->trial == gone->trial)
+	if ((old->kind == RECORD_UNIT || old->kind == RECORD_METRIC || old->kind == RECORD_RUNG) &&
+	    old->trial == gone->trial)
 		old->kind = RECORD_ARCHIVE;
 	for (uint32_t i = 0; i < old->ncandidates; i++)
 		if (old->candidates[i] != gone->trial)
@@ -92,6 +93,9 @@ static inline void keep_change(struct run *r, struct record *old, const struct r
 {
 	if (x->kind == RECORD_GONE)
 		keep_gone(r, old, x);
+	if (x->kind == RECORD_ARCHIVE && ((old->kind == RECORD_METRIC && old->unit == x->unit) ||
+	                                  (old->kind == RECORD_RUNG && old->trial == x->trial)))
+		old->kind = RECORD_ARCHIVE;
 	if (x->kind == RECORD_UNPICK && old->kind == RECORD_PICK && old->phase == x->phase &&
 	    old->outer == x->outer && old->child_phase == x->child_phase && !old->for_trial)
 		old->kind = RECORD_ARCHIVE;
@@ -262,10 +266,10 @@ static inline struct sched *replayed(struct run *r)
 {
 	struct sched_options o = {.prefetch_per_slot = 1};
 	struct sched *s = sched_new(&r->arena, r->study, &o);
-	const enum record_kind order[] = {RECORD_TRIAL, RECORD_PICK, RECORD_UNIT};
+	const enum record_kind order[] = {RECORD_TRIAL, RECORD_PICK, RECORD_UNIT, RECORD_RUNG, RECORD_METRIC};
 	struct fault f = {0};
 
-	for (int k = 0; k < 3; k++)
+	for (size_t k = 0; k < sizeof order / sizeof *order; k++)
 		for (uint32_t i = 0; i < r->nrecords; i++)
 			if (r->kept[i].kind == order[k] && sched_apply(s, &r->kept[i], &f))
 				fail_msg("%s", f.text);

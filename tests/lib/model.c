@@ -1,5 +1,6 @@
 #include "model.h"
 
+#include "prune.h"
 #include "stats.h"
 
 #include <math.h>
@@ -13,6 +14,7 @@ struct model_unit {
 	bool live, held, recalling, started, cancelled;
 	bool running;  /* a process exists */
 	bool archived; /* its results have just been put away */
+	bool given_up; /* in this step */
 	bool in_reach; /* of a reset or delete that somebody asked for */
 	uint32_t worker, lease;
 	int64_t due_ms;
@@ -27,6 +29,11 @@ struct model_trial {
 	enum gone gone;
 	const uint32_t *candidates; /* of a job that picks */
 	uint32_t ncandidates, best_n;
+};
+
+struct model_rung { /* that a trial has reached; trial 0: does not count any more */
+	uint32_t trial, rung;
+	double value;
 };
 
 struct model_pick {
@@ -44,7 +51,7 @@ struct model {
 	struct arena *arena;
 	const struct study *study;
 	uint32_t prefetch;
-	struct slab units, trials, picks;
+	struct slab units, trials, picks, rungs;
 	struct model_worker workers[MODEL_WORKERS];
 	uint32_t last_lease, first_new_pick;
 	int64_t now_ms;
@@ -70,7 +77,8 @@ static const struct study_phase *phase_of(const struct model *m, uint32_t unit)
 
 static bool is_final(enum unit_state s)
 {
-	return s == UNIT_DONE || s == UNIT_FAILED || s == UNIT_BLOCKED || s == UNIT_CANCELLED;
+	return s == UNIT_DONE || s == UNIT_FAILED || s == UNIT_BLOCKED || s == UNIT_CANCELLED ||
+	       s == UNIT_PRUNED;
 }
 
 static bool waits_for_reset(const struct model_unit *u)
@@ -437,12 +445,12 @@ void model_event(struct model *m, const struct event *e, const struct sched *s)
 
 /* ---- picks
  * ----------------------------------------------------------------------------------------------------- */
-static double aggregate(const struct model *m, const struct model_trial *t)
+static double aggregate_in(const struct model *m, const struct model_trial *t, enum unit_state state)
 {
 	double v[64];
 	uint32_t n = 0;
 
-	if (units_in(m, t, UNIT_DONE) != t->nunits || !m->study->phases[t->phase].metric)
+	if (units_in(m, t, state) != t->nunits || !m->study->phases[t->phase].metric)
 		return (double)NAN;
 	for (uint32_t u = t->first_unit; u < t->first_unit + t->nunits; u++)
 		v[n++] = unit_at(m, u)->fact.value;
@@ -457,6 +465,11 @@ static double aggregate(const struct model *m, const struct model_trial *t)
 		break;
 	}
 	return stats_mean(v, n);
+}
+
+static double aggregate(const struct model *m, const struct model_trial *t)
+{
+	return aggregate_in(m, t, UNIT_DONE);
 }
 
 static bool same_bucket(const struct model *m, const struct after *rule, uint32_t a, uint32_t b)
@@ -557,6 +570,16 @@ static const char *set_parents(struct model *m, const struct record *r)
 	return t->best_n ? check_choice(m, t) : NULL;
 }
 
+static void drop_rungs(struct model *m, uint32_t trial)
+{
+	for (uint32_t i = 0; i < m->rungs.count; i++) {
+		struct model_rung *x = slab_at(&m->rungs, i);
+
+		if (x->trial == trial)
+			x->trial = 0;
+	}
+}
+
 static void drop_picks(struct model *m, const struct record *r)
 {
 	for (uint32_t i = 0; i < m->picks.count; i++) {
@@ -576,6 +599,7 @@ static const char *drop_trial(struct model *m, const struct record *r)
 		if (unit_at(m, u)->live || unit_at(m, u)->running)
 			return "a trial goes while it runs";
 	t->gone = r->gone;
+	drop_rungs(m, r->trial);
 	for (uint32_t i = 1; i <= m->trials.count; i++) { /* it is a candidate no more */
 		struct model_trial *x = trial_at(m, i);
 		uint32_t *list = arena_array(m->arena, x->ncandidates + 1, sizeof *list), n = 0;
@@ -603,6 +627,143 @@ static const char *add_pick(struct model *m, const struct record *r, bool check)
 	return check && r->last ? check_pick(m, r) : NULL;
 }
 
+/* ---- rungs -------------------------------------------------------------------------------------------
+ */
+static const struct prune *rules_of(const struct model *m, uint32_t trial)
+{
+	return m->study->phases[trial_at(m, trial)->phase].prune;
+}
+
+/* 0: its phase does not promote. */
+static uint32_t rungs_of(const struct model *m, uint32_t trial)
+{
+	const struct prune *r = rules_of(m, trial);
+
+	return r && r->promote ? prune_rungs(r, prune_bracket(r, trial_at(m, trial)->key)) : 0;
+}
+
+static bool same_field(const struct model *m, uint32_t a, uint32_t b)
+{
+	const struct model_trial *x = trial_at(m, a), *y = trial_at(m, b);
+
+	return x->phase == y->phase && x->outer == y->outer;
+}
+
+static bool waits_at(const struct model *m, uint32_t trial, uint32_t rung)
+{
+	const struct model_trial *t = trial_at(m, trial);
+
+	for (uint32_t u = t->first_unit; u < t->first_unit + t->nunits; u++)
+		if (unit_at(m, u)->fact.state != UNIT_PAUSED || unit_at(m, u)->fact.rung != rung ||
+		    unit_at(m, u)->fact.pending)
+			return false;
+	return true;
+}
+
+/* Is it among the best floor(m / eta) of those that have come to this rung? */
+static bool is_on_top(const struct model *m, uint32_t trial, uint32_t rung)
+{
+	const struct prune *r = rules_of(m, trial);
+	uint32_t before = 0, all = 0;
+	const struct model_rung *own = NULL;
+
+	for (uint32_t i = 0; i < m->rungs.count; i++) {
+		const struct model_rung *x = slab_at(&m->rungs, i);
+
+		own = x->trial == trial && x->rung == rung ? x : own;
+	}
+	for (uint32_t i = 0; own && i < m->rungs.count; i++) {
+		const struct model_rung *x = slab_at(&m->rungs, i);
+
+		if (!x->trial || x->rung != rung || !same_field(m, x->trial, trial) ||
+		    prune_bracket(r, trial_at(m, x->trial)->key) != prune_bracket(r, trial_at(m, trial)->key))
+			continue;
+		all++;
+		if (x->value < own->value || own->value < x->value)
+			before += m->study->phases[trial_at(m, trial)->phase].goal == GOAL_MAXIMIZE
+			              ? x->value > own->value
+			              : x->value < own->value;
+		else
+			before += x->trial < trial;
+	}
+	return own && before < all / r->eta;
+}
+
+/* Nobody can come to a rung any more, and nobody is done: one goes on all the same. */
+static bool is_at_rest(const struct model *m, uint32_t trial)
+{
+	for (uint32_t u = 1; u <= m->units.count; u++) {
+		const struct model_unit *x = unit_at(m, u);
+		const struct model_trial *t = trial_at(m, x->trial);
+
+		if (t->gone || !same_field(m, x->trial, trial) || x->trial == trial)
+			continue;
+		if ((!is_final(x->fact.state) && x->fact.state != UNIT_PAUSED) ||
+		    units_in(m, t, UNIT_DONE) == t->nunits)
+			return false;
+	}
+	return true;
+}
+
+static const char *add_rung(struct model *m, const struct record *r, bool check)
+{
+	struct model_rung *x;
+	double value = aggregate_in(m, trial_at(m, r->trial), UNIT_PAUSED);
+
+	if (check && (!waits_at(m, r->trial, r->rung) || r->rung + 1 >= rungs_of(m, r->trial)))
+		return "a trial is at a rung before its folds are";
+	if (check && (value < r->value || r->value < value))
+		return "the value of a trial at a rung is not that of its folds";
+	x = slab_add(&m->rungs);
+	*x = (struct model_rung){r->trial, r->rung, r->value};
+	return NULL;
+}
+
+static const char *check_climb(const struct model *m, uint32_t unit, const struct unit_fact *now)
+{
+	const struct unit_fact *was = &unit_at(m, unit)->fact;
+	uint32_t trial = unit_at(m, unit)->trial;
+	const struct model_trial *t = trial_at(m, trial);
+
+	if (now->rung <= was->rung || now->rung >= rungs_of(m, trial))
+		return "a unit goes on from a rung, but not to a higher one";
+	for (uint32_t u = t->first_unit; u < t->first_unit + t->nunits; u++)
+		if (u != unit && unit_at(m, u)->fact.rung >= now->rung)
+			return NULL; /* it comes with the others of its trial, or catches up */
+	if (now->rung != was->rung + 1)
+		return "a unit leaves out a rung";
+	if (!is_on_top(m, trial, was->rung) && !is_at_rest(m, trial))
+		return "a trial goes on from a rung though it is not among the best there";
+	return NULL;
+}
+
+static bool has_come(const struct model *m, uint32_t trial, uint32_t rung)
+{
+	for (uint32_t i = 0; i < m->rungs.count; i++) {
+		const struct model_rung *x = slab_at(&m->rungs, i);
+
+		if (x->trial == trial && x->rung == rung)
+			return true;
+	}
+	return false;
+}
+
+/* Nobody that is among the best at its rung waits there, or without being counted. */
+static const char *check_waiting(const struct model *m)
+{
+	for (uint32_t t = 1; t <= m->trials.count; t++) {
+		uint32_t rung = unit_at(m, trial_at(m, t)->first_unit)->fact.rung;
+
+		if (trial_at(m, t)->gone || !rungs_of(m, t) || !waits_at(m, t, rung))
+			continue;
+		if (!has_come(m, t, rung))
+			return "a trial waits at a rung that it has not come to";
+		if (is_on_top(m, t, rung))
+			return "a trial waits at a rung though it is among the best there";
+	}
+	return NULL;
+}
+
 /* ---- units
  * ----------------------------------------------------------------------------------------------------- */
 static const char *check_end(struct model *m, const struct record *r)
@@ -614,9 +775,13 @@ static const char *check_end(struct model *m, const struct record *r)
 
 	if (u->fact.pending == PENDING_CANCEL)
 		return f->state == UNIT_CANCELLED ? NULL : "a cancelled unit goes on";
+	if (u->fact.pending == PENDING_PRUNE)
+		return f->state == UNIT_PRUNED ? NULL : "a pruned unit goes on";
 	if (waits_for_reset(u))
 		return f->state == UNIT_READY ? NULL : "what is to be reset comes to something";
-	if (f->state == UNIT_DONE) {
+	if (f->state == UNIT_DONE || f->state == UNIT_PAUSED) {
+		if ((f->state == UNIT_PAUSED) != (u->fact.rung + 1 < rungs_of(m, u->trial)))
+			return "a unit pauses where there is no rung, or does not where there is one";
 		if (failed || lost || (phase_of(m, r->unit)->metric && !isfinite(f->value)))
 			return "a unit is done without a finite value";
 		return NULL;
@@ -652,7 +817,7 @@ static bool has_dead_ancestor(const struct model *m, uint32_t unit)
 			if (folded(m, p) && folded(m, t) && f != unit - t->first_unit)
 				continue;
 			if (s == UNIT_FAILED || s == UNIT_BLOCKED || s == UNIT_CANCELLED ||
-			    (s == UNIT_HELD && has_dead_ancestor(m, v)))
+			    s == UNIT_PRUNED || (s == UNIT_HELD && has_dead_ancestor(m, v)))
 				return true;
 		}
 	}
@@ -674,7 +839,14 @@ static const char *check_unit(struct model *m, const struct record *r)
 		return "a unit that is gone changes";
 	if (u->fact.state == UNIT_DONE && now != UNIT_DONE && !is_reset(u, &r->fact))
 		return "a unit that was done changed";
-	if (u->fact.state == UNIT_HELD && now != UNIT_HELD && !m->releasing)
+	if (u->fact.state == UNIT_PRUNED && now != UNIT_PRUNED && !is_reset(u, &r->fact))
+		return "a pruned unit goes on";
+	if (u->fact.pending == PENDING_PRUNE && !r->fact.pending && now != UNIT_PRUNED)
+		return "a unit that is to be pruned is not";
+	if (u->fact.state == UNIT_PAUSED && now == UNIT_READY && !u->archived &&
+	    check_climb(m, r->unit, &r->fact))
+		return check_climb(m, r->unit, &r->fact);
+	if (u->fact.state == UNIT_HELD && now != UNIT_HELD && now != UNIT_PRUNED && !m->releasing)
 		return "a held unit is let go though nobody asked for it";
 	if (u->archived && !is_reset(u, &r->fact))
 		return "results are put away and the unit goes on";
@@ -691,6 +863,7 @@ static const char *check_unit(struct model *m, const struct record *r)
 	if (now == UNIT_BLOCKED && r->fact.cause && !r->fact.pending &&
 	    unit_at(m, r->fact.cause)->fact.state != UNIT_FAILED &&
 	    unit_at(m, r->fact.cause)->fact.state != UNIT_CANCELLED &&
+	    unit_at(m, r->fact.cause)->fact.state != UNIT_PRUNED &&
 	    unit_at(m, r->fact.cause)->fact.state != UNIT_BLOCKED)
 		return "the cause of a blocked unit did not fail";
 	return NULL;
@@ -720,11 +893,20 @@ const char *model_record(struct model *m, const struct record *r, const struct s
 		return check_end(m, r);
 	case RECORD_UNIT:
 		wrong = check_unit(m, r);
+		unit_at(m, r->unit)->given_up =
+		    (r->fact.state == UNIT_PRUNED || r->fact.pending == PENDING_PRUNE) &&
+		    unit_at(m, r->unit)->fact.state != UNIT_PRUNED &&
+		    unit_at(m, r->unit)->fact.pending != PENDING_PRUNE;
 		unit_at(m, r->unit)->fact = r->fact;
 		return wrong;
 	case RECORD_ARCHIVE:
 		unit_at(m, r->unit)->archived = true;
+		drop_rungs(m, unit_at(m, r->unit)->trial);
 		return NULL;
+	case RECORD_METRIC:
+		return unit_at(m, r->unit)->fact.state == UNIT_RUNNING ? NULL : "what does not run reports";
+	case RECORD_RUNG:
+		return add_rung(m, r, true);
 	case RECORD_UNPICK:
 		drop_picks(m, r);
 		return NULL;
@@ -880,8 +1062,8 @@ static const char *check_behind_picks(const struct model *m, uint32_t unit)
 	const struct model_unit *u = unit_at(m, unit);
 	const struct model_trial *t = trial_at(m, u->trial);
 	const struct study_phase *ph = &m->study->phases[t->phase];
-	bool works =
-	    u->fact.state == UNIT_DONE || u->fact.state == UNIT_RUNNING || u->fact.state == UNIT_READY;
+	bool works = u->fact.state == UNIT_DONE || u->fact.state == UNIT_RUNNING ||
+	             u->fact.state == UNIT_READY || u->fact.state == UNIT_PAUSED;
 
 	if (!works || u->fact.pending == PENDING_RESET || u->fact.pending == PENDING_DELETE)
 		return NULL;
@@ -911,9 +1093,29 @@ static bool may_have_ended(const struct model *m)
 	return true;
 }
 
+/* A trial is given up with all its folds at once. */
+static const char *check_pruned(const struct model *m, uint32_t unit)
+{
+	struct model_unit *u = unit_at(m, unit);
+	const struct model_trial *t = trial_at(m, u->trial);
+
+	if (!u->given_up)
+		return NULL;
+	u->given_up = false;
+	for (uint32_t v = t->first_unit; v < t->first_unit + t->nunits; v++) {
+		const struct unit_fact *f = &unit_at(m, v)->fact;
+
+		if (!is_final(f->state) && !f->pending)
+			return "a fold of a pruned trial goes on";
+	}
+	return NULL;
+}
+
 const char *model_check(struct model *m, const struct sched *s, int64_t now_ms, bool finished)
 {
 	m->now_ms = now_ms;
+	if (check_waiting(m))
+		return check_waiting(m);
 	for (uint32_t u = 1; u <= m->units.count; u++) {
 		struct unit_view v;
 
@@ -921,6 +1123,8 @@ const char *model_check(struct model *m, const struct sched *s, int64_t now_ms, 
 			continue;
 		if (check_behind_picks(m, u))
 			return check_behind_picks(m, u);
+		if (check_pruned(m, u))
+			return check_pruned(m, u);
 		sched_unit(s, u, &v);
 		if (v.fact.state != unit_at(m, u)->fact.state || v.live != unit_at(m, u)->live)
 			return "a change was not recorded";
@@ -994,27 +1198,28 @@ static const char *check_complete(const struct model *m, uint32_t parent, const 
 	return n == 0 ? NULL : "a phase lacks trials, or has too many";
 }
 
-/* Held, or waiting for something that is. */
+static bool anything_held(const struct model *m)
+{
+	for (uint32_t u = 1; u <= m->units.count; u++)
+		if (is_there(m, u) && unit_at(m, u)->fact.state == UNIT_HELD)
+			return true;
+	return false;
+}
+
+/* Held, or waiting for something that is; at a rung for those that may still come there. */
 static bool is_held_up(const struct model *m, uint32_t unit)
 {
 	const struct model_trial *t = trial_at(m, unit_at(m, unit)->trial);
 	uint32_t n = t->best_n && !t->nparents ? t->ncandidates : t->nparents;
 	const uint32_t *above = t->best_n && !t->nparents ? t->candidates : t->parents;
 
-	if (unit_at(m, unit)->fact.state == UNIT_HELD)
+	if (unit_at(m, unit)->fact.state == UNIT_HELD ||
+	    (unit_at(m, unit)->fact.state == UNIT_PAUSED && anything_held(m)))
 		return true;
 	for (uint32_t i = 0; i < n && unit_at(m, unit)->fact.state == UNIT_WAITING; i++)
 		for (uint32_t f = 0; f < trial_at(m, above[i])->nunits; f++)
 			if (is_held_up(m, trial_at(m, above[i])->first_unit + f))
 				return true;
-	return false;
-}
-
-static bool anything_held(const struct model *m)
-{
-	for (uint32_t u = 1; u <= m->units.count; u++)
-		if (is_there(m, u) && unit_at(m, u)->fact.state == UNIT_HELD)
-			return true;
 	return false;
 }
 
@@ -1072,7 +1277,10 @@ const char *model_finish(struct model *m, const struct action *a, const struct s
 		enum unit_state state = unit_at(m, u)->fact.state;
 
 		all += is_there(m, u);
-		done += is_there(m, u) && (state == UNIT_DONE || state == UNIT_CANCELLED);
+		done += is_there(m, u) &&
+		        (state == UNIT_DONE || state == UNIT_CANCELLED || state == UNIT_PRUNED ||
+		         (state == UNIT_BLOCKED && unit_at(m, u)->fact.cause &&
+		          unit_at(m, unit_at(m, u)->fact.cause)->fact.state == UNIT_PRUNED));
 	}
 	if (a->code != FAULT_NONE && !*a->text)
 		return "the run ends badly and does not say why";
@@ -1108,12 +1316,15 @@ struct model *model_new(struct arena *a, const struct study *s, uint32_t prefetc
 	slab_init(&m->units, a, sizeof(struct model_unit));
 	slab_init(&m->trials, a, sizeof(struct model_trial));
 	slab_init(&m->picks, a, sizeof(struct model_pick));
+	slab_init(&m->rungs, a, sizeof(struct model_rung));
 	for (uint32_t i = 0; i < nrecords; i++)
 		if (records[i].kind == RECORD_TRIAL) {
 			add_trial(m, &records[i]);
 			m->changed |= records[i].gone == GONE_DELETED;
 		} else if (records[i].kind == RECORD_PICK)
 			add_pick(m, &records[i], false);
+		else if (records[i].kind == RECORD_RUNG)
+			add_rung(m, &records[i], false);
 		else if (records[i].kind == RECORD_UNIT && records[i].unit)
 			unit_at(m, records[i].unit)->fact = records[i].fact;
 	for (uint32_t u = 1; u <= m->units.count; u++)

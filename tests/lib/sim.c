@@ -9,7 +9,9 @@
 
 enum { MAX_WORKERS = 6, MAX_JOBS = 64, MAX_LAUNCHES = 30, MAX_STEPS = 400000, STALE_KEPT = 64 };
 
-enum message_kind { TO_LEADER, TO_WORKER, JOB_ENDS, ANSWER_WANT, DEATH };
+enum { SIM_STEPS = 6 }; /* that a job reports in a phase that prunes */
+
+enum message_kind { TO_LEADER, TO_WORKER, JOB_SAYS, JOB_ENDS, ANSWER_WANT, DEATH };
 
 struct message {
 	int64_t at_ms;
@@ -158,7 +160,7 @@ static void unit_result(struct sim *m, uint32_t unit, struct attempt_result *r)
 
 	*r = (struct attempt_result){.has_value = true};
 	sched_unit(m->sched, unit, &v);
-	r->last = number_of(m, unit, 2 + v.fact.resets);
+	r->last = number_of(m, unit, 2 + v.fact.resets + 1000 * v.fact.rung);
 	r->best = r->last * 0.9;
 	r->best_step = 3;
 	if (luck < 0.04) {
@@ -217,6 +219,46 @@ static bool worker_fits(const struct sim *m, const struct sim_worker *w, uint32_
 	return cpus <= w->cpus && gpus <= w->gpus && (!w->memory || memory <= w->memory);
 }
 
+static struct job *find_job(struct sim_worker *w, uint32_t unit, uint32_t lease)
+{
+	for (uint32_t i = 0; i < w->njobs; i++)
+		if (w->jobs[i].unit == unit && w->jobs[i].lease == lease)
+			return &w->jobs[i];
+	return NULL;
+}
+
+/* What it reports on its way, each at its time. */
+static void plan_metrics(struct sim *m, uint32_t worker, const struct job *j, int64_t end_ms)
+{
+	struct unit_view u;
+
+	sched_unit(m->sched, j->unit, &u);
+	if (!m->study->phases[u.phase].prune)
+		return;
+	for (uint32_t i = 1; i <= SIM_STEPS; i++) {
+		struct message *x =
+		    post(m, JOB_SAYS, worker, m->now_ms + (end_ms - m->now_ms) * i / (SIM_STEPS + 1));
+
+		x->action.unit = j->unit;
+		x->action.lease = j->lease;
+		x->action.n = i + 4 * u.fact.rung;
+	}
+}
+
+static void job_says(struct sim *m, uint32_t worker, const struct action *a)
+{
+	const struct job *j = find_job(&m->workers[worker], a->unit, a->lease);
+	struct event e = {.kind = EVENT_METRIC, .worker = worker, .unit = a->unit, .lease = a->lease};
+
+	if (!j)
+		return;
+	e.step = a->n;
+	e.value = number_of(m, a->unit, 77 + a->n);
+	if (e.value < 0.02)
+		e.value = (double)NAN;
+	to_leader(m, worker, &e);
+}
+
 static void worker_start_all(struct sim *m, uint32_t worker)
 {
 	struct sim_worker *w = &m->workers[worker];
@@ -235,15 +277,8 @@ static void worker_start_all(struct sim *m, uint32_t worker)
 		x = post(m, JOB_ENDS, worker, m->now_ms + (int64_t)rng_below(&m->rng, 3000));
 		x->action.unit = j->unit;
 		x->action.lease = j->lease;
+		plan_metrics(m, worker, j, x->at_ms);
 	}
-}
-
-static struct job *find_job(struct sim_worker *w, uint32_t unit, uint32_t lease)
-{
-	for (uint32_t i = 0; i < w->njobs; i++)
-		if (w->jobs[i].unit == unit && w->jobs[i].lease == lease)
-			return &w->jobs[i];
-	return NULL;
 }
 
 static void drop_job(struct sim_worker *w, struct job *j)
@@ -344,7 +379,8 @@ static void store_gone(struct sim *m, const struct record *r)
 	for (uint32_t i = 0; i < m->nrecords; i++) {
 		struct record *x = &m->records[i];
 
-		if (x->kind == RECORD_UNIT && x->trial == r->trial)
+		if ((x->kind == RECORD_UNIT || x->kind == RECORD_METRIC || x->kind == RECORD_RUNG) &&
+		    x->trial == r->trial)
 			forget(x);
 		if (x->kind == RECORD_TRIAL && x->ncandidates)
 			x->ncandidates = without(m, &x->candidates, x->ncandidates, r->trial);
@@ -371,6 +407,17 @@ static void store_parents(struct sim *m, const struct record *r)
 	t->best_n = r->best_n;
 }
 
+static void store_archive(struct sim *m, const struct record *r)
+{
+	for (uint32_t i = 0; i < m->nrecords; i++) {
+		struct record *x = &m->records[i];
+
+		if ((x->kind == RECORD_METRIC && x->unit == r->unit) ||
+		    (x->kind == RECORD_RUNG && x->trial == r->trial))
+			forget(x);
+	}
+}
+
 /* What changes rows changes them here too: a replay sees what a store would hold. */
 static void keep_record(struct sim *m, const struct record *r)
 {
@@ -389,6 +436,8 @@ static void keep_record(struct sim *m, const struct record *r)
 		store_unpick(m, r);
 	else if (r->kind == RECORD_PARENTS)
 		store_parents(m, r);
+	else if (r->kind == RECORD_ARCHIVE)
+		store_archive(m, r);
 	x = &m->records[m->nrecords++];
 	*x = *r;
 	x->parents = copy_list(m, r->parents, r->nparents);
@@ -427,10 +476,16 @@ static void act(struct sim *m, const struct action *a)
 static bool belong_together(const struct actions *out)
 {
 	for (uint32_t i = 0; i < out->count; i++) {
-		enum record_kind k = out->items[i].record.kind;
+		const struct record *r = &out->items[i].record;
+		enum record_kind k = r->kind;
 
-		if (out->items[i].kind == ACTION_RECORD &&
-		    (k == RECORD_UNPICK || k == RECORD_PARENTS || k == RECORD_ARCHIVE || k == RECORD_GONE))
+		if (out->items[i].kind != ACTION_RECORD)
+			continue;
+		if (k == RECORD_UNPICK || k == RECORD_PARENTS || k == RECORD_ARCHIVE || k == RECORD_GONE ||
+		    k == RECORD_RUNG)
+			return true;
+		if (k == RECORD_UNIT && (r->fact.state == UNIT_PAUSED || r->fact.state == UNIT_PRUNED ||
+		                         r->fact.pending != PENDING_NONE))
 			return true;
 	}
 	return false;
@@ -750,6 +805,8 @@ static void deliver(struct sim *m, const struct message *x)
 		return;
 	else if (x->kind == TO_WORKER)
 		worker_told(m, x);
+	else if (x->kind == JOB_SAYS)
+		job_says(m, x->worker, &x->action);
 	else if (x->kind == JOB_ENDS)
 		job_ends(m, x->worker, x->action.unit, x->action.lease);
 	else
@@ -762,11 +819,11 @@ struct sched *sim_replay(struct arena *a, const struct study *s, const struct re
                          uint32_t prefetch, struct fault *f)
 {
 	const struct sched_options o = {.prefetch_per_slot = prefetch};
-	const enum record_kind order[] = {RECORD_TRIAL, RECORD_PICK, RECORD_UNIT};
+	const enum record_kind order[] = {RECORD_TRIAL, RECORD_PICK, RECORD_UNIT, RECORD_RUNG, RECORD_METRIC};
 	const struct record *r;
 	struct sched *x = sched_new(a, s, &o);
 
-	for (int k = 0; k < 3; k++)
+	for (size_t k = 0; k < sizeof order / sizeof *order; k++)
 		for (uint32_t i = 0; i < n; i++)
 			if ((r = &records[i])->kind == order[k] && sched_apply(x, r, f))
 				return NULL;

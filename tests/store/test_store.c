@@ -61,11 +61,11 @@ static const char *load_all(struct fixture *x, struct store *s)
 static void put_small_units(struct fixture *x, struct store *s)
 {
 	static const struct store_unit units[] = {
-	    {1, "done", "", 0, 2, 1, 0, 0, 0.1, 7, 0, 0, 0},
-	    {2, "failed", "exit", 0, 3, 3, 4, 5, NAN, NAN, 0, 0, 0},
-	    {3, "done", NULL, 0, 1, 0, 0, 0, INFINITY, INFINITY, 0, 0, 0},
-	    {4, "blocked", "", 2, 0, 0, 0, 0, -INFINITY, 2.5, 0, 0, 0},
-	    {5, "waiting", "", 0, 1, 0, 1, 0, NAN, NAN, 0, 0, 0},
+	    {1, "done", "", 0, 2, 1, 0, 0, 0.1, 7, 0, 0, 0, 0, NAN},
+	    {2, "failed", "exit", 0, 3, 3, 4, 5, NAN, NAN, 0, 0, 0, 0, NAN},
+	    {3, "done", NULL, 0, 1, 0, 0, 0, INFINITY, INFINITY, 0, 0, 0, 0, NAN},
+	    {4, "blocked", "", 2, 0, 0, 0, 0, -INFINITY, 2.5, 0, 0, 0, 0, NAN},
+	    {5, "waiting", "", 0, 1, 0, 1, 0, NAN, NAN, 0, 0, 0, 0, NAN},
 	};
 
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
@@ -495,8 +495,9 @@ static void test_forget(void **state)
 	/* Trial 2 has a finished unit; trial 3 had an attempt. */
 	fine(x, store_forget_unbegun(s, "finetune", &n, &x->f));
 	assert_int_equal(n, 0);
-	fine(x, store_put_unit(s, &(struct store_unit){5, "waiting", "", 0, 0, 0, 0, 0, NAN, NAN, 0, 0, 0},
-	                       &x->f));
+	fine(x,
+	     store_put_unit(
+	         s, &(struct store_unit){5, "waiting", "", 0, 0, 0, 0, 0, NAN, NAN, 0, 0, 0, 0, NAN}, &x->f));
 	fine(x, store_forget_unbegun(s, "finetune", &n, &x->f));
 	assert_int_equal(n, 1);
 	fine(x, store_forget_unbegun(s, "retrain", &n, &x->f));

@@ -265,6 +265,64 @@ static void test_more_parents(void **state)
 	store_close(s);
 }
 
+static int add_rung(void *ctx, const struct store_rung *r, struct fault *f)
+{
+	char *text = ctx;
+
+	(void)f;
+	sprintf(text + strlen(text), "%u at %u: %g\n", r->trial, r->rung, r->value);
+	return 0;
+}
+
+static int add_metric(void *ctx, const struct store_metric *m, struct fault *f)
+{
+	char *text = ctx;
+
+	(void)f;
+	sprintf(text + strlen(text), "%u.%u %g: %g\n", m->unit, m->attempt, m->step, m->value);
+	return 0;
+}
+
+/* What a pruner is made of again: rungs and metrics, without what was put away. */
+static void test_rungs_and_metrics(void **state)
+{
+	struct fixture *x = *state;
+	struct store *s = small_store(x);
+	const struct store_unit paused = {
+	    .unit = 1, .state = "paused", .reason = "", .attempts = 1, .value = 2.5, .rung = 1, .step = 3};
+	char text[1000] = "";
+
+	fine(x, store_begin(s, &x->f));
+	fine(x, store_put_unit(s, &paused, &x->f));
+	fine(x, store_put_rung(s, 1, 0, 4, &x->f));
+	fine(x, store_put_rung(s, 1, 1, 2.5, &x->f));
+	fine(x, store_put_rung(s, 2, 0, 0.5, &x->f));
+	fine(x, store_put_metric(s, 1, 1, "valid", true, 1, 4, &x->f));
+	fine(x, store_put_metric(s, 1, 1, "valid", false, 0, 4, &x->f));
+	fine(x, store_put_metric(s, 1, 1, "other", true, 1, 4, &x->f));
+	fine(x, store_put_metric(s, 1, 1, "valid", true, 3, NAN, &x->f));
+	fine(x, store_commit(s, &x->f));
+	fine(x, store_load_rungs(s, add_rung, text, &x->f));
+	fine(x, store_load_metrics(s, "pretrain", "valid", add_metric, text, &x->f));
+	fine(x, store_load_metrics(s, "finetune", "valid", add_metric, text, &x->f));
+	fine(x, store_load_metrics(s, "finetune", "never", add_metric, text, &x->f));
+	assert_string_equal(text, "1 at 0: 4\n1 at 1: 2.5\n2 at 0: 0.5\n1.1 1: 4\n1.1 3: nan\n"
+	                          "3.1 1: 0.5\n3.2 2: 0.25\n");
+	assert_string_equal(ask(x, s, "SELECT state, value, rung, step FROM units WHERE unit = 1"),
+	                    "paused|2.5|1|3");
+	assert_string_equal(ask(x, s, "SELECT trial, phase, rung, value FROM rungs WHERE trial = 2"),
+	                    "2|finetune|0|0.5");
+	fine(x, store_begin(s, &x->f));
+	fine(x, store_archive_unit(s, 1, &x->f));
+	fine(x, store_put_gone(s, 2, 1, &x->f));
+	fine(x, store_commit(s, &x->f));
+	text[0] = 0;
+	fine(x, store_load_rungs(s, add_rung, text, &x->f));
+	fine(x, store_load_metrics(s, "pretrain", "valid", add_metric, text, &x->f));
+	assert_string_equal(text, "");
+	store_close(s);
+}
+
 /* Candidates are no parents; the winners are; a pick that is void leaves none. */
 static void test_a_pick_of_its_own(void **state)
 {
@@ -518,6 +576,7 @@ int main(void)
 	    T(test_gone),
 	    T(test_void_pick),
 	    T(test_more_parents),
+	    T(test_rungs_and_metrics),
 	    T(test_a_pick_of_its_own),
 	    T(test_units_of_a_trial_that_picks),
 	    T(test_facts_of_a_unit),

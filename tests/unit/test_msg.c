@@ -86,7 +86,7 @@ static void any_limits(struct rng *g, struct limits *l)
 	l->gpus = any_u32(g);
 	l->retries = any_u32(g);
 	l->lost_limit = any_u32(g);
-	l->retry_on = (uint32_t)rng_below(g, 1u << REASON_COUNT);
+	l->retry_on = (uint32_t)rng_below(g, 1u << REASON_TOLD_COUNT);
 	l->keep_best = any_count(g) - 1;
 	l->checkpoint = any_bool(g);
 }
@@ -196,7 +196,7 @@ static void any_finished(struct rng *g, struct arena *a, struct msg *m)
 
 	e->unit = any_u32(g);
 	e->lease = any_u32(g);
-	e->reason = (enum reason)rng_below(g, REASON_COUNT);
+	e->reason = (enum reason)rng_below(g, REASON_TOLD_COUNT);
 	e->exit_code = (int32_t)any_u32(g);
 	e->signal = (int32_t)any_u32(g);
 	e->requeue = any_bool(g);
@@ -427,7 +427,7 @@ static void check_ranges(const struct msg *m)
 {
 	assert_true(m->kind >= MSG_HELLO && m->kind < MSG_KIND_END);
 	if (m->kind == MSG_FINISHED) {
-		assert_true((unsigned)m->u.finished.reason < REASON_COUNT);
+		assert_true((unsigned)m->u.finished.reason < REASON_TOLD_COUNT);
 		assert_true(m->u.finished.tail_bytes <= MSG_TAIL_MAX);
 	} else if (m->kind == MSG_OUTPUT) {
 		assert_true(m->u.output.stream == 1 || m->u.output.stream == 2);
@@ -435,7 +435,7 @@ static void check_ranges(const struct msg *m)
 		assert_true(m->u.assign.argc >= 1 && m->u.assign.argc <= MSG_ARGS_MAX);
 		assert_null(m->u.assign.argv[m->u.assign.argc]);
 	} else if (m->kind == MSG_PHASE) {
-		assert_int_equal(m->u.phase.limits.retry_on >> REASON_COUNT, 0);
+		assert_int_equal(m->u.phase.limits.retry_on >> REASON_TOLD_COUNT, 0);
 	}
 }
 
@@ -577,9 +577,9 @@ static void wrong_values_are_refused(void **state)
 	msg_encode(&frame, &m);
 	assert_int_equal(decode_all(frame.data, frame.len), 1);
 
-	frame.data[REASON_AT] = REASON_COUNT - 1;
+	frame.data[REASON_AT] = REASON_TOLD_COUNT - 1;
 	assert_int_equal(decode_all(frame.data, frame.len), 1);
-	frame.data[REASON_AT] = REASON_COUNT;
+	frame.data[REASON_AT] = REASON_TOLD_COUNT;
 	assert_int_equal(decode_all(frame.data, frame.len), -1);
 	frame.data[REASON_AT] = 0;
 

@@ -137,7 +137,7 @@ static void test_mistakes_at_the_top(void **state)
 	    {"study: x\ntimeout: 5m\n" PHASES, "limits for all phases stand under `defaults:`"},
 	    {"study: x\ncommand: y\n" PHASES, "it belongs to a phase"},
 	    {"study: x\nprune: {}\n" PHASES,
-	     "f.yaml:2:1: unknown key 'prune' at the top: not in this version"},
+	     "f.yaml:2:1: unknown key 'prune' at the top: it belongs to a phase"},
 	    {"study: x\nseed: -1\n" PHASES, "`seed` must be a whole number of at least 0"},
 	    {"study: x\nseed: 1.5\n" PHASES, "`seed` must be a whole number"},
 	    {"study: x\ngoal: minimise\n" PHASES, "did you mean 'minimize'?"},
@@ -181,7 +181,36 @@ static void test_mistakes_in_a_phase(void **state)
 {
 	static const struct row rows[] = {
 	    {"    trails: 3\n", "f.yaml:7:5: unknown key 'trails' in phase 'p', did you mean 'trials'?"},
-	    {"    prune: {median: {}}\n", "unknown key 'prune' in phase 'p': not in this version"},
+	    {"    prune: {}\n", "f.yaml:7:12: `prune` must be a map of rules"},
+	    {"    prune: [median]\n", "`prune` must be a map of rules"},
+	    {"    prune: {mediann: {}}\n",
+	     "f.yaml:7:13: unknown key 'mediann' in `prune`, did you mean 'median'?"},
+	    {"    prune: {zzz: {}}\n", "known are median percentile threshold patience asha hyperband"},
+	    {"    prune: {race: {}}\n", "unknown key 'race' in `prune`: not in this version"},
+	    {"    prune: {median: 3}\n",
+	     "f.yaml:7:21: `median` must be a map of options, as in {startup: 5}"},
+	    {"    prune: {median: {percent: 3}}\n", "unknown key 'percent' in `prune: median`"},
+	    {"    prune: {median: {startup: -1}}\n", "f.yaml:7:31: `startup` must be a whole number from 0"},
+	    {"    prune: {median: {interval: 0}}\n", "`interval` must be a whole number from 1"},
+	    {"    prune: {percentile: {}}\n", "f.yaml:7:13: `percentile` needs `percent`"},
+	    {"    prune: {percentile: {percent: 101}}\n", "`percent` must be a number from 0 to 100"},
+	    {"    prune: {threshold: {}}\n", "`threshold` needs `lower`, `upper` or both"},
+	    {"    prune: {threshold: {lower: x}}\n", "`lower` must be a number"},
+	    {"    prune: {threshold: {lower: 3, upper: 2}}\n",
+	     "f.yaml:7:32: `lower` of a threshold must be below"},
+	    {"    prune: {patience: {}}\n", "`patience` needs `steps`"},
+	    {"    prune: {patience: x}\n", "`patience` must be a whole number from 1"},
+	    {"    prune: {patience: {steps: 3, min_delta: -1}}\n", "`min_delta` must be at least 0"},
+	    {"    prune: {asha: {min: 1}}\n", "f.yaml:7:13: `asha` needs `max`"},
+	    {"    prune: {asha: {min: 30, max: 27, type: stop}}\n",
+	     "f.yaml:7:25: `min` is 30, more than `max`"},
+	    {"    prune: {asha: {max: 27, eta: 1, type: stop}}\n", "`eta` must be a whole number from 2"},
+	    {"    prune: {asha: {max: 27, type: halt}}\n", "`type: halt`: it must be promote or stop"},
+	    {"    prune: {asha: {max: 27}}\n",
+	     "f.yaml:7:12: phase 'p' cannot know how far to train: put {budget}"},
+	    {"    prune: {asha: {max: 9, type: stop}, hyperband: {max: 9}}\n",
+	     "f.yaml:7:41: `asha` and `hyperband` both have rungs"},
+	    {"    metric: none\n    prune: {median: {}}\n", "`prune` in phase 'p', whose metric is none"},
 	    {"    search: tpo\n",
 	     "f.yaml:7:13: `search: tpo`: it must be grid, random, sobol, tpe, cmaes, gp or auto"},
 	    {"    search: {}\n", "f.yaml:7:13: `search` as a map names a program"},
@@ -318,7 +347,7 @@ static void test_mistakes_in_a_command(void **state)
 	    {"prog {mo}", "f.yaml:11:19: {mo} is not always active"},
 	    {"prog x{args}", "{args} is several arguments: it must be a word of its own"},
 	    {"\"{args}\"", "must start with a program"},
-	    {"prog {budget}", "{budget} is not in this version"},
+	    {"prog {budget}", "{budget} is what `prune: {asha: ..}` or `hyperband` gives"},
 	    {"prog {lr", "f.yaml:11:19: a { without its }"},
 	    {"prog lr}", "f.yaml:11:21: a } without its {"},
 	    {"prog 'abc", "a quote without its end"},
@@ -641,6 +670,76 @@ static void test_limits_and_the_rest(void **state)
 	assert_string_equal(reason_text(REASON_NO_METRIC), "no_metric");
 }
 
+static const struct prune *prune_of(const char *lines)
+{
+	return good(one_phase(lines))->phases[0].prune;
+}
+
+static void test_prune(void **state)
+{
+	const struct prune *p = prune_of("    prune: {median: {}, threshold: {upper: 10}, patience: 7}\n");
+	const struct study *s;
+
+	(void)state;
+	assert_int_equal(p->rules, PRUNE_MEDIAN | PRUNE_THRESHOLD | PRUNE_PATIENCE);
+	assert_true(p->median.share == 0.5 && p->median.startup == 5 && p->median.warmup == 0);
+	assert_true(p->median.interval == 1 && p->median.least == 1);
+	assert_true(p->upper == 10 && isinf(p->lower) && p->patience == 7);
+	p = prune_of(
+	    "    prune: {percentile: {percent: 25, startup: 3, warmup: 2, interval: 5, min_trials: 4}}\n");
+	assert_true(p->percentile.share == 0.25 && p->percentile.startup == 3 && p->percentile.warmup == 2);
+	assert_true(p->percentile.interval == 5 && p->percentile.least == 4);
+	p = prune_of("    prune: {asha: {max: 81, type: stop}}\n");
+	assert_true(!p->promote && p->min == 3 && p->max == 81 && p->eta == 3 && p->nrungs == 4);
+	assert_null(prune_of("    prune: none\n"));
+	s = good("study: x\nmetric: m\ngoal: minimize\nphases:\n  p:\n    command: a {budget}\n"
+	         "    prune: {hyperband: {resource: epochs, min: 1, max: 20, eta: 4}}\n");
+	p = s->phases[0].prune;
+	assert_true(p->promote && p->nrungs == 4 && p->rules == PRUNE_HYPERBAND);
+	assert_string_equal(p->resource, "epochs");
+	assert_true(s->phases[0].makes_dir); /* where it goes on from */
+	good("study: x\nmetric: none\nphases: {p: {command: 'a {budget|9}'}}\n");
+}
+
+static const struct study *pruned(const char *prune)
+{
+	static char text[1000];
+
+	snprintf(text, sizeof text,
+	         "study: x\nmetric: m\ngoal: minimize\nphases:\n  p:\n    command: a {budget|1}\n%s", prune);
+	return good(text);
+}
+
+static void test_edits_of_prune(void **state)
+{
+	static const char *const texts[] = {"",
+	                                    "    prune: {median: {}}\n",
+	                                    "    prune: {median: {startup: 6}}\n",
+	                                    "    prune: {asha: {max: 9}}\n",
+	                                    "    prune: {asha: {max: 27}}\n",
+	                                    "    prune: {asha: {max: 9}, median: {}}\n"};
+	/* 0: as it was, 1: with --accept, 2: never */
+	static const char want[] = "011222"
+	                           "101222"
+	                           "110222"
+	                           "222021"
+	                           "222202"
+	                           "222120";
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		for (int k = 0; k < 6; k++) {
+			const struct study *was = pruned(texts[i]), *now = pruned(texts[k]);
+			struct fault f = {0};
+			int got = 2 + study_compare(was, now, true, NULL, &f) +
+			          study_compare(was, now, false, NULL, &f);
+
+			if (2 - got != want[6 * i + k] - '0' ||
+			    (got < 2 && !strstr(f.text, "`prune` of phase")))
+				fail_msg("%d -> %d: %d, %s", i, k, 2 - got, f.text);
+		}
+}
+
 static void test_json_is_yaml(void **state)
 {
 	(void)state;
@@ -783,6 +882,8 @@ int main(void)
 	    cmocka_unit_test_teardown(test_auto_search, reset),
 	    cmocka_unit_test_teardown(test_search_programs, reset),
 	    cmocka_unit_test_teardown(test_limits_and_the_rest, reset),
+	    cmocka_unit_test_teardown(test_prune, reset),
+	    cmocka_unit_test_teardown(test_edits_of_prune, reset),
 	    cmocka_unit_test_teardown(test_json_is_yaml, reset),
 	    cmocka_unit_test_teardown(test_edits, reset),
 	    cmocka_unit_test_teardown(test_edit_tells_changed_domains, reset),
