@@ -134,6 +134,37 @@ is "of a total, for parents in turn" "$(heard 'select(.[0] == "ask")[1].parents.
  4 64"
 ok "logs tell them apart" test -s nested.out/search-a-0.log -a -s nested.out/search-a-1.log
 
+# ---- no more points --------------------------------------------------------------------------------------------------
+cat >few.py <<'END_OF'
+import json, sys
+opening = sys.stdin.readline()
+for line in sys.stdin:
+    message = json.loads(line)
+    if "ask" in message and message["ask"]["id"] < 3:
+        print(json.dumps({"id": message["ask"]["id"], "params": {"x": 0.5}}))
+    elif "ask" in message:
+        print(json.dumps({"id": message["ask"]["id"], "exhausted": True}))
+        break
+END_OF
+cat >few.yaml <<'END_OF'
+study: few
+metric: err
+goal: minimize
+phases:
+  a:
+    command: sh -c 'echo "@metric err=$1"' sh {x}
+    params: {x: "uniform(0, 1)"}
+    search: {program: python3 few.py}
+    trials: 10
+  b:
+    after: {a: best}
+    command: sh -c 'echo "@metric err=$1"' sh {a.x}
+END_OF
+exits "a program without more points" 0 timeout 60 "$rs" run few.yaml --ranks 1 --progress none
+is "has its trials, the same point again if it likes, and the next phase begins" \
+    "$(sql few.db "select phase, count(*), sum(value) from trials where state = 'done' group by phase")" "a|3|1.5
+b|1|0.5"
+
 # ---- the example of the README ---------------------------------------------------------------------------------------
 sed -n '/^# my_sampler.py/,/^```/p' "$top/README.md" | sed '$d' >my_sampler.py
 echo 'BEGIN { print "@metric err=" (ARGV[1] - 0.3) ^ 2 + (ARGV[2] - 0.6) ^ 2 }' >err.awk
