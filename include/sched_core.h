@@ -266,6 +266,8 @@ void sched_close_group(struct sched *s, uint32_t group);
 bool sched_hunger(struct sched *s, uint32_t group);
 /* A unit of this trial is done or dead: searches below may be able to go on. */
 void sched_hunger_below(struct sched *s, uint32_t trial);
+/* Reproducible: this trial has ended, and proposals may have waited for it. */
+void sched_hunger_again(struct sched *s, uint32_t trial);
 bool sched_hungry(const struct sched *s);
 /* Ask for as many trials as there is room for. */
 void sched_feed(struct sched *s);

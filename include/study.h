@@ -212,9 +212,14 @@ struct study_phase {
 	uint32_t line, col; /* scheduled: line counts these phases in the order they were made, from 1 */
 };
 
+enum { REPRODUCIBLE_LAG = 16 };
 struct study {
 	const char *name;
 	uint64_t seed;
+	/* `reproducible`: what a search that learns proposes follows from the seed alone, whatever the ranks
+	 * and the order in which trials end. Its k-th trial of a group is proposed when trial k -
+	 * reproducible has ended, and from the results up to that one. 0: as results come. */
+	uint32_t reproducible;
 	struct folds folds;
 	const struct study_phase *phases;
 	uint32_t nphases;

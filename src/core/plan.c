@@ -359,6 +359,17 @@ static const struct value *keep_values(struct plan *p, const struct space *space
 	return out;
 }
 
+static void remember_recent(struct plan *p, struct plan_group *g, uint32_t k, uint32_t trial)
+{
+	uint32_t lag = p->study->reproducible;
+
+	if (!lag || !search_learns(p->study->phases[p->instances[g->instance].phase].search))
+		return;
+	if (!g->recent)
+		g->recent = arena_array(p->arena, lag, sizeof *g->recent);
+	g->recent[k % lag] = trial;
+}
+
 uint32_t plan_add_trial(struct plan *p, uint32_t combo, uint32_t k, struct key128 key,
                         const struct value *values)
 {
@@ -381,6 +392,7 @@ uint32_t plan_add_trial(struct plan *p, uint32_t combo, uint32_t k, struct key12
 	plan_know_key(p, trial);
 	if (g->proposed <= k)
 		g->proposed = k + 1;
+	remember_recent(p, g, k, trial);
 	in->trials++;
 	in->trials_open++;
 	plan_touch(p, g->instance);

@@ -65,6 +65,31 @@ bool sched_combo_ready(const struct sched *s, uint32_t combo)
 	return combo_readiness(s, combo) == GROUP_READY;
 }
 
+/* Reproducible: does the result that it is to know last miss? */
+static bool lags(const struct sched *s, const struct plan_group *g)
+{
+	uint32_t lag = s->study->reproducible, trial;
+	double value, step;
+
+	if (!g->recent || g->proposed < lag)
+		return false;
+	trial = g->recent[g->proposed % lag];
+	return trial && sched_trial_end(s, trial, &value, &step) == TRIAL_OPEN;
+}
+
+/* Reproducible, and the search chooses among parents: is it known of all of them whether they can be? */
+static bool choice_is_open(const struct sched *s, uint32_t group)
+{
+	const struct plan_group *g = plan_group(&s->plan, group);
+
+	if (s->plan.instances[g->instance].total_group != group)
+		return false;
+	for (uint32_t i = 0; i < g->ncombos; i++)
+		if (combo_readiness(s, plan_group_combo(&s->plan, group, i)) == GROUP_WAITS)
+			return true;
+	return false;
+}
+
 static enum readiness group_readiness(const struct sched *s, uint32_t group)
 {
 	const struct plan_group *g = plan_group(&s->plan, group);
@@ -75,6 +100,8 @@ static enum readiness group_readiness(const struct sched *s, uint32_t group)
 
 		best = r < best ? r : best;
 	}
+	if (best == GROUP_READY && s->study->reproducible && (lags(s, g) || choice_is_open(s, group)))
+		return GROUP_WAITS;
 	return best;
 }
 
@@ -166,6 +193,24 @@ static bool is_unfit(const struct sched *s, const struct need *n)
 			if (&s->needs[s->phases[i].need] == n && s->phases[i].ready[q].count)
 				return true;
 	return false;
+}
+
+void sched_hunger_again(struct sched *s, uint32_t trial)
+{
+	const struct plan_trial *t = plan_trial(&s->plan, trial);
+	const struct plan_combo *c = plan_combo(&s->plan, t->combo);
+
+	if (!s->study->reproducible)
+		return;
+	if (plan_group(&s->plan, c->group)->recent)
+		plan_ask(&s->plan, c->group);
+	for (uint32_t i = 0; i < c->nparents; i++) {
+		const struct plan_trial *up = plan_trial(&s->plan, plan_parents(c)[i]);
+		uint32_t group = plan_combo(&s->plan, up->combo)->group;
+
+		if (plan_phase(&s->plan, plan_parents(c)[i])->judged && plan_group(&s->plan, group)->recent)
+			plan_ask(&s->plan, group);
+	}
 }
 
 bool sched_hungry(const struct sched *s)

@@ -149,6 +149,8 @@ static void count_trial_final(struct sched *s, uint32_t trial, bool was, bool is
 		reopen_instance(s, trial);
 	plan_touch(&s->plan, plan_trial(&s->plan, trial)->instance);
 	sched_candidate_final(s, trial, is);
+	if (is)
+		sched_hunger_again(s, trial);
 }
 
 bool sched_trial_final(const struct sched *s, const struct plan_trial *t)

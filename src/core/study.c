@@ -50,6 +50,20 @@ static void read_seed(struct draft *d, struct draft_phase *t, const struct yaml_
 		d->s->seed = (uint64_t)n;
 }
 
+static void read_reproducible(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
+{
+	int64_t n = REPRODUCIBLE_LAG;
+	bool on = true;
+
+	(void)t;
+	if (v->kind == YAML_TEXT && text_parse_int(v->text, strlen(v->text), &n) && n >= 1 && n <= 4096) {
+		d->s->reproducible = (uint32_t)n;
+		return;
+	}
+	if (draft_bool(d, v, "reproducible", &on) && on)
+		d->s->reproducible = REPRODUCIBLE_LAG;
+}
+
 static void read_fold_count(struct draft *d, const struct yaml_node *v, const char *what, uint32_t *out)
 {
 	int64_t n;
@@ -148,9 +162,13 @@ static void read_phases_node(struct draft *d, struct draft_phase *t, const struc
 	d->phases_node = v;
 }
 
-static const struct draft_key top_keys[] = {{"study", read_study}, {"seed", read_seed},
-                                            {"folds", read_folds}, {"defaults", read_defaults},
-                                            {"stop", read_stop},   {"phases", read_phases_node}};
+static const struct draft_key top_keys[] = {{"study", read_study},
+                                            {"seed", read_seed},
+                                            {"folds", read_folds},
+                                            {"defaults", read_defaults},
+                                            {"stop", read_stop},
+                                            {"phases", read_phases_node},
+                                            {"reproducible", read_reproducible}};
 
 static const char *top_hint(const char *key)
 {
@@ -163,9 +181,9 @@ static const char *top_hint(const char *key)
 	for (size_t i = 0; i < sizeof of_phase / sizeof *of_phase; i++)
 		if (!strcmp(of_phase[i], key))
 			return "it belongs to a phase, under `phases:`";
-	if (!strcmp(key, "reproducible") || !strcmp(key, "metrics"))
+	if (!strcmp(key, "metrics"))
 		return "not in this version; known are study seed metric goal aggregate folds defaults env "
-		       "setup capture report stop phases";
+		       "setup capture report stop reproducible phases";
 	return NULL;
 }
 

@@ -33,6 +33,8 @@ static int compare_top(const struct study *x, const struct study *y, struct faul
 	if (x->seed != y->seed)
 		return fault_set(f, FAULT_STUDY, "`seed` was %llu and is now %llu: it never changes",
 		                 (unsigned long long)x->seed, (unsigned long long)y->seed);
+	if (x->reproducible != y->reproducible)
+		return fault_set(f, FAULT_STUDY, "`reproducible` has changed: it never does in a study");
 	if (x->folds.inner != y->folds.inner || x->folds.outer != y->folds.outer ||
 	    x->folds.full != y->folds.full)
 		return fault_set(f, FAULT_STUDY, "`folds` has changed: it never does in a study");

@@ -479,13 +479,11 @@ static const struct draft_key own[] = {
 
 static const char *later_key(const char *key)
 {
-	static const char *const later[] = {"reproducible", "metrics"};
-
-	for (size_t i = 0; i < 2; i++)
-		if (!strcmp(later[i], key))
-			return "not in this version; known are command after params require search trials "
-			       "folds "
-			       "enqueue prune metric goal aggregate report env setup capture and limits";
+	if (!strcmp(key, "reproducible"))
+		return "it holds for the whole study and stands at the top";
+	if (!strcmp(key, "metrics"))
+		return "not in this version; known are command after params require search trials folds "
+		       "enqueue prune metric goal aggregate report env setup capture and limits";
 	return NULL;
 }
 

@@ -273,6 +273,18 @@ static void read_enqueue(struct draft *d, struct draft_phase *t, uint32_t phase)
 	t->p.nenqueue = n;
 }
 
+/* Rules that compare trials depend on which of them came first. */
+static void check_reproducible(struct draft *d, const struct draft_phase *t)
+{
+	const struct prune *p = t->p.prune;
+
+	if (p && search_learns(t->p.search) && (p->rules & ~(uint32_t)(PRUNE_THRESHOLD | PRUNE_PATIENCE)))
+		draft_error(d, t->prune_node,
+		            "`prune` in a reproducible study: what it gives up depends on which trials ended "
+		            "first, and so would what '%s' learns; only threshold and patience do not",
+		            t->p.name);
+}
+
 void draft_check_searches(struct draft *d)
 {
 	for (uint32_t i = 0; i < d->nphases; i++) {
@@ -281,6 +293,8 @@ void draft_check_searches(struct draft *d)
 		if (t->broken || t->p.scheduled)
 			continue;
 		resolve_search(d, t);
+		if (d->s->reproducible)
+			check_reproducible(d, t);
 		if (t->nrequires || t->nparams)
 			check_feasible(d, t, i);
 		if (t->enqueue)

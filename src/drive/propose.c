@@ -11,6 +11,9 @@ struct proposer_room {
 	struct counsel *counsel; /* a search program; then no learner */
 	struct learner *learner;
 	struct key128 *places; /* of its parent combinations where the search chooses among them */
+	/* Reproducible: a room for each group; it is told of its trials in their order, up to the lag. */
+	struct key128 group;
+	uint32_t *trials, ntrials, trials_cap, told;
 };
 
 struct proposer_trial {
@@ -45,6 +48,7 @@ static void close_rooms(struct proposer *p)
 	for (uint32_t i = 0; i < p->nrooms; i++) {
 		learner_free(p->rooms[i].learner);
 		free(p->rooms[i].places);
+		free(p->rooms[i].trials);
 	}
 	free(p->rooms);
 	p->rooms = NULL;
@@ -99,6 +103,15 @@ static struct proposer_trial *trial_at(struct proposer *p, uint32_t trial)
 	return &p->trials[trial];
 }
 
+static void keep_order(struct proposer_room *r, uint32_t trial)
+{
+	if (r->ntrials == r->trials_cap) {
+		r->trials_cap = r->trials_cap ? 2 * r->trials_cap : 64;
+		r->trials = grow(r->trials, r->trials_cap, sizeof *r->trials);
+	}
+	r->trials[r->ntrials++] = trial;
+}
+
 static void begin(struct proposer *p, uint32_t room, uint32_t trial)
 {
 	struct proposer_trial *t = trial_at(p, trial);
@@ -111,6 +124,8 @@ static void begin(struct proposer *p, uint32_t room, uint32_t trial)
 	sched_trial(p->sched, trial, &v);
 	sched_trial_scope(p->sched, trial, p->scratch, &scope);
 	t->number = learner_begin(p->rooms[room].learner, v.place, &scope);
+	if (p->study->reproducible)
+		keep_order(&p->rooms[room], trial);
 	t->told = TRIAL_OPEN;
 	t->step = (double)NAN;
 }
@@ -167,7 +182,24 @@ static bool is_of(const struct proposer *p, const struct proposer_room *r, uint3
 	if (!sched_trial_exists(p->sched, trial))
 		return false;
 	sched_trial(p->sched, trial, &v);
-	return v.phase == r->phase && v.outer == r->outer;
+	if (v.phase != r->phase || v.outer != r->outer)
+		return false;
+	return !p->study->reproducible || r->counsel || r->places || key_equal(v.place, r->group);
+}
+
+/* What was told in its turn, and changes afterwards, is told at once. */
+static bool was_told(struct proposer *p, uint32_t trial)
+{
+	const struct proposer_trial *t = trial_at(p, trial);
+
+	return t->number < p->rooms[t->room - 1].told;
+}
+
+/* Trial k is to be proposed: what it may know, it is to know. */
+static void tell_in_order(struct proposer *p, struct proposer_room *r, uint32_t k)
+{
+	while (r->told < r->ntrials && r->told + p->study->reproducible <= k)
+		tell(p, r->trials[r->told++]);
 }
 
 static void look_at(struct proposer *p, uint32_t trial)
@@ -182,7 +214,7 @@ static void look_at(struct proposer *p, uint32_t trial)
 	counsel = p->rooms[trial_at(p, trial)->room - 1].counsel;
 	if (counsel)
 		counsel_note(counsel, trial);
-	else
+	else if (!p->study->reproducible || was_told(p, trial))
 		tell(p, trial);
 }
 
@@ -264,6 +296,7 @@ static struct proposer_room *make_room(struct proposer *p, const struct group_vi
 	p->rooms = grow(p->rooms, p->nrooms + 1, sizeof *p->rooms);
 	r = &p->rooms[p->nrooms++];
 	*r = (struct proposer_room){.phase = g->phase, .outer = g->outer};
+	r->group = sched_group_place(p->sched, g->group, 0);
 	if (ph->search == SEARCH_PROGRAM)
 		r->counsel = council_find(p->council, p->study, ph, g->outer);
 	else if (ph->trials_total) {
@@ -285,9 +318,14 @@ static struct proposer_room *make_room(struct proposer *p, const struct group_vi
 
 static struct proposer_room *room_of(struct proposer *p, const struct group_view *g)
 {
+	const struct study_phase *ph = &p->study->phases[g->phase];
+	bool alone = p->study->reproducible && !ph->trials_total && ph->search != SEARCH_PROGRAM;
+	struct key128 place = sched_group_place(p->sched, g->group, 0);
+
 	look_at_changed(p);
 	for (uint32_t i = 0; i < p->nrooms; i++)
-		if (p->rooms[i].phase == g->phase && p->rooms[i].outer == g->outer)
+		if (p->rooms[i].phase == g->phase && p->rooms[i].outer == g->outer &&
+		    (!alone || key_equal(p->rooms[i].group, place)))
 			return &p->rooms[i];
 	return make_room(p, g);
 }
@@ -328,6 +366,11 @@ static void let_it_learn(struct proposer *p, struct sampler_ask *ask, const stru
 	ask->learner = r->learner;
 	ask->workers = trials > 1 ? trials : 1;
 	ask->interval_seconds = g->trial_seconds / g->slots;
+	if (p->study->reproducible) {
+		tell_in_order(p, r, g->proposed);
+		ask->workers = p->study->reproducible;
+		ask->interval_seconds = 0;
+	}
 	if (r->places) {
 		ask->places = r->places;
 		ask->ready = ready;

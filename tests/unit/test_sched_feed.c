@@ -245,6 +245,31 @@ static void judged_by_what_comes_after(void **state)
 	run_finish(r);
 }
 
+/* `reproducible`: trial k waits for trial k - 2, and for no other. */
+static void reproducible_waits_for_results(void **state)
+{
+	struct run *r = run_new();
+
+	(void)state;
+	r->gen->study.reproducible = 2;
+	learning(r, "a", 5);
+	start(r, 0);
+	up(r, 0, 8);
+	assert_int_equal(sched_trial_count(r->sched), 2);
+	done(r, 2, 0.5);
+	assert_int_equal(sched_trial_count(r->sched), 2);
+	done(r, 1, 0.5);
+	assert_int_equal(sched_trial_count(r->sched), 4);
+	failed(r, 3, REASON_EXIT, 1);
+	assert_int_equal(sched_trial_count(r->sched), 5);
+	done(r, 5, 0.5);
+	done(r, 4, 0.5);
+	assert_true(r->finished);
+	assert_int_equal(sched_trial_count(r->sched), 5);
+	replayed(r);
+	run_finish(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +283,7 @@ int main(void)
 	    cmocka_unit_test(of_a_total_only_ready_parents),
 	    cmocka_unit_test(what_a_search_learns),
 	    cmocka_unit_test(judged_by_what_comes_after),
+	    cmocka_unit_test(reproducible_waits_for_results),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

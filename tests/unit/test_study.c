@@ -181,6 +181,12 @@ static void test_mistakes_in_a_phase(void **state)
 {
 	static const struct row rows[] = {
 	    {"    trails: 3\n", "f.yaml:7:5: unknown key 'trails' in phase 'p', did you mean 'trials'?"},
+	    {"    reproducible: true\n",
+	     "unknown key 'reproducible' in phase 'p': it holds for the whole study"},
+	    {"    params: {a: \"uniform(0, 1)\"}\n    trials: 9\n    prune: {median: {}}\nreproducible: "
+	     "true\n",
+	     "`prune` in a reproducible study: what it gives up depends on which trials ended first"},
+	    {"reproducible: maybe\n", "reproducible"},
 	    {"    prune: {}\n", "f.yaml:7:12: `prune` must be a map of rules"},
 	    {"    prune: [median]\n", "`prune` must be a map of rules"},
 	    {"    prune: {mediann: {}}\n",
@@ -645,6 +651,20 @@ static void test_judged_phases(void **state)
 	assert_null(s->phases[0].metric);
 }
 
+static void test_reproducible(void **state)
+{
+	(void)state;
+	assert_int_equal(good(one_phase(""))->reproducible, 0);
+	assert_int_equal(
+	    good("study: x\nreproducible: true\nphases: {p: {command: x, metric: none}}\n")->reproducible,
+	    REPRODUCIBLE_LAG);
+	assert_int_equal(
+	    good("study: x\nreproducible: 3\nphases: {p: {command: x, metric: none}}\n")->reproducible, 3);
+	assert_int_equal(
+	    good("study: x\nreproducible: false\nphases: {p: {command: x, metric: none}}\n")->reproducible,
+	    0);
+}
+
 static void test_limits_and_the_rest(void **state)
 {
 	const struct study *s = good(one_phase(
@@ -879,6 +899,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_picks, reset),
 	    cmocka_unit_test_teardown(test_full_search, reset),
 	    cmocka_unit_test_teardown(test_judged_phases, reset),
+	    cmocka_unit_test_teardown(test_reproducible, reset),
 	    cmocka_unit_test_teardown(test_auto_search, reset),
 	    cmocka_unit_test_teardown(test_search_programs, reset),
 	    cmocka_unit_test_teardown(test_limits_and_the_rest, reset),
