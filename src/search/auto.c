@@ -1,10 +1,8 @@
 /* auto: the search for those who do not want to choose one.
  *
- * Mostly it asks the Gaussian process, which needs the fewest trials where it works at all. One in five is
- * left to TPE: where single points are much better than all around them, a process that takes the function
- * for smooth stays where it is, and a second opinion finds them; later every other one of these is a Sobol
- * point, for what both have overlooked. (Measured with make bench-search: half the regret of either alone on
- * such tables, and nothing lost elsewhere.)
+ * Mostly it asks the Gaussian process, which needs the fewest trials where it works at all. Of the later
+ * trials one in five is left to TPE: where single points are much better than all around them, a process that
+ * takes the function for smooth stays where it is, and a second opinion may find them.
  *
  * TPE is alone where the process cannot be: with too many parameters, with so many trials that it would have
  * to leave most of them out, and where trials are so short that slots would wait for its proposals. */
@@ -15,7 +13,7 @@ struct both {
 	void *gp, *tpe;
 };
 
-enum { GP_MOST_TRIALS = 400, GP_MOST_AXES = 20, EXPLORE_FROM = 100, SOBOL_TRIES = 20 };
+enum { GP_MOST_TRIALS = 400, GP_MOST_AXES = 20, SECOND_FROM = 30, SECOND_EVERY = 5 };
 
 static void *auto_open(void)
 {
@@ -42,25 +40,12 @@ static bool gp_can(const struct cube_ask *q)
 	       (q->interval_seconds <= 0 || q->interval_seconds >= 2 * gp_seconds(q));
 }
 
-/* Points beyond those of the beginning. */
-static bool explore(const struct cube_ask *q, double *u, uint32_t *parent)
-{
-	struct cell *at = arena_array(q->scratch, q->h->nown, sizeof *at);
-
-	for (uint32_t i = 0; i < SOBOL_TRIES; i++)
-		if (cube_startup(q, 1000 + q->k * SOBOL_TRIES + i, u, parent, at))
-			return true;
-	return false;
-}
-
 static bool auto_ask(void *state, const struct cube_ask *q, double *u, uint32_t *parent)
 {
 	struct both *b = state;
-	bool other = q->h->nended >= 10 && q->k % 5 == 4;
+	bool second = q->h->nended >= SECOND_FROM && q->k % SECOND_EVERY == 0;
 
-	if (other && q->h->nended >= EXPLORE_FROM && q->k % 10 == 9 && explore(q, u, parent))
-		return true;
-	if (!other && gp_can(q) && gp_search.ask(b->gp, q, u, parent))
+	if (!second && gp_can(q) && gp_search.ask(b->gp, q, u, parent))
 		return true;
 	return tpe_search.ask(b->tpe, q, u, parent);
 }
