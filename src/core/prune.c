@@ -282,11 +282,12 @@ static bool is_worse(const struct pruner *p, const struct prune_place *x, const 
 	const struct prune_compare *c = compare_of(x->field->rules, kind);
 	const struct prune_fold *f = &x->field->folds[x->fold];
 	const struct looks *l = &f->looks[kind];
-	const struct ranked *s = u->seen[kind] < l->n ? &l->sets[u->seen[kind]] : NULL;
+	const struct ranked *s;
 
-	if (!u->due[kind] || f->complete < c->startup || !s || ranked_count(&p->pool, s) < c->least)
+	if (!u->due[kind] || f->complete < c->startup || u->seen[kind] >= l->n)
 		return false;
-	return u->best > ranked_quantile(&p->pool, s, c->share);
+	s = &l->sets[u->seen[kind]];
+	return ranked_count(&p->pool, s) >= c->least && u->best > ranked_quantile(&p->pool, s, c->share);
 }
 
 /* At each rung the best share of those that have come there go on, at least the best of all. */

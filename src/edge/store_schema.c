@@ -168,7 +168,7 @@ const size_t store_nmigrations = sizeof store_migrations / sizeof store_migratio
 const char *const store_views[] = {
     "DROP VIEW IF EXISTS units;"
     "CREATE VIEW units(unit, phase, trial, outer_fold, fold, state, reason, value, attempts, host, rank,"
-    " started, finished, seconds, best_step, failures, losses, cause, resets, priority, rung, step) AS"
+    " started, finished, seconds, best_step, failures, losses, cause, resets, priority, rung, end_step) AS"
     " SELECT u.unit, p.name, u.trial, t.outer_fold, u.fold, u.state,"
     "  coalesce(u.reason, CASE WHEN u.cause > 0 THEN 'unit ' || u.cause END), u.value, u.attempts, w.host,"
     "  a.rank, a.started_ms / 1000.0, a.finished_ms / 1000.0, (a.finished_ms - a.started_ms) / 1000.0,"

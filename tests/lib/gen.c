@@ -238,14 +238,14 @@ static void any_limits(struct study_phase *p, struct rng *r)
 	p->report = chance(r, 30) ? REPORT_BEST : REPORT_LAST;
 }
 
-/* Some of the rules, or none. Drawn apart, so that it changes nothing else of a study. */
+/* Some of the rules, in every other study. Drawn apart, so that it changes nothing else of a study. */
 static void any_prune(struct gen *g, struct study_phase *p)
 {
 	struct prune *x;
 	struct rng r;
 
 	rng_seed(&r, g->study.seed ^ rng_mix(p->index + 1));
-	if (!p->metric || !chance(&r, 30))
+	if (!p->metric || g->study.seed % 2 == 0 || !chance(&r, 50))
 		return;
 	x = chance(&r, 60) ? gen_rungs(g, 1 + (uint32_t)rng_below(&r, 4), chance(&r, 70)) : gen_prune(g);
 	if (x->rules && chance(&r, 30))

@@ -3,17 +3,18 @@
 # shellcheck disable=SC2016,SC2317 # scripts in quotes, functions called by name
 . tests/lib/tap.sh
 
-# A trainer: the loss of step s is Q + 1/s. It writes down each step it makes, goes on where its folder says, and
-# ends with 0 when it is told to stop.
+# A trainer: the loss of step s is Q + 1/s. It writes down each step it makes, goes on where its folder says (and
+# says again what it had there, as what was said last before a crash is lost), and ends with 0 when told to stop.
 cat >train.sh <<'END'
-q=$1 n=$2 s=0 term=
-[ "$RANKSWEEP_RESUME" != 1 ] || read -r s <"$RANKSWEEP_DIR/at"
+q=$1 n=$2 s=0
+say() { echo "@metric loss=$(awk "BEGIN { print $q + 1 / $s }") step=$s"; }
+[ "$RANKSWEEP_RESUME" != 1 ] || { read -r s <"$RANKSWEEP_DIR/at" && say; }
 trap 'echo "$q" >>told; exit 0' TERM
 while [ "$s" -lt "$n" ]; do
     s=$((s + 1))
-    echo "@metric loss=$(awk "BEGIN { print $q + 1 / $s }") step=$s"
+    say
     echo "$q ${RANKSWEEP_FOLD:-0} $s" >>steps
-    [ -z "${RANKSWEEP_DIR-}" ] || echo $s >"$RANKSWEEP_DIR/at"
+    [ -z "${RANKSWEEP_DIR-}" ] || { echo $s >"$RANKSWEEP_DIR/new" && mv "$RANKSWEEP_DIR/new" "$RANKSWEEP_DIR/at"; }
     sleep "${PACE:-0.01}"
 done
 END
@@ -60,7 +61,7 @@ is "asha: rungs are in the database" \
     "$(sql asha.db "select group_concat(rung || ':' || n) from (select rung, count(*) n from rungs group by 1)")" "0:9,1:3"
 is "asha: far less is run" "$(($(steps) < 40))" 1
 is "asha: what is pruned has its step and value" \
-    "$(sql asha.db "select u.reason || ' ' || u.step || ' ' || u.value from units u join params p on p.trial = u.trial where u.phase = 'a' and p.value = 9")" "asha 1.0 10.0"
+    "$(sql asha.db "select u.reason || ' ' || u.end_step || ' ' || u.value from units u join params p on p.trial = u.trial where u.phase = 'a' and p.value = 9")" "asha 1.0 10.0"
 
 # ---- stopping: the program is told, and whatever it ends with, it is pruned
 study stop "prune: {asha: {min: 1, max: 9, type: stop}}" 9
@@ -117,9 +118,9 @@ is "what had paused was not run again" \
 
 # ---- what users ask for
 "$rs" reset asha.db unit=1 >/dev/null
-is "a reset takes a pruned one back" "$(sql asha.db "select state, reason, rung, step from units where unit = 1")" "ready||0|"
+is "a reset takes a pruned one back" "$(sql asha.db "select state, reason, rung, end_step from units where unit = 1")" "ready||0|"
 is "with the rung it had reached" "$(sql asha.db "select count(*) from rungs where trial = 1")" 0
 exits "and it is run again" 0 timeout 60 mpirun -n 2 "$rs" run asha.yaml --progress none
-is "once more to the first rung" "$(sql asha.db "select state, attempts, step from units where unit = 1")" "pruned|2|1.0"
+is "once more to the first rung" "$(sql asha.db "select state, attempts, end_step from units where unit = 1")" "pruned|2|1.0"
 
 done_testing

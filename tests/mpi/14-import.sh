@@ -21,7 +21,7 @@ phases:
 YAML
 awk 'BEGIN { print "x,loss"; for (i = 0; i < 40; i++) { u = 0.5 + i * 0.6180339887498949; x = -10 + 20 * (u - int(u))
     printf "%.17g,%.17g\n", x, (x - 0.3) ^ 2 } }' >prior.csv
-far() { sql live.db "select count(*) from trials where $1 and abs(json_extract(params, '\$.x') - 0.3) > 1"; }
+far() { sql live.db "select count(*) from trials where $1 and abs(json_extract(params, '\$.x') - 0.3) > 3"; }
 made() { sql live.db "select count(*) from trials"; }
 
 echo 0 >upto

@@ -308,7 +308,7 @@ static void test_rungs_and_metrics(void **state)
 	fine(x, store_load_metrics(s, "finetune", "never", add_metric, text, &x->f));
 	assert_string_equal(text, "1 at 0: 4\n1 at 1: 2.5\n2 at 0: 0.5\n1.1 1: 4\n1.1 3: nan\n"
 	                          "3.1 1: 0.5\n3.2 2: 0.25\n");
-	assert_string_equal(ask(x, s, "SELECT state, value, rung, step FROM units WHERE unit = 1"),
+	assert_string_equal(ask(x, s, "SELECT state, value, rung, end_step FROM units WHERE unit = 1"),
 	                    "paused|2.5|1|3");
 	assert_string_equal(ask(x, s, "SELECT trial, phase, rung, value FROM rungs WHERE trial = 2"),
 	                    "2|finetune|0|0.5");
