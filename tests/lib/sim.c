@@ -838,15 +838,8 @@ static void check_replay(struct sim *m)
 
 	if (!x)
 		wrong(m, arena_printf(m->arena, "the records are refused: %s", f.text));
-	else if (strcmp(sched_dump(x, &a), sched_dump(m->sched, &a)) != 0) {
+	else if (strcmp(sched_dump(x, &a), sched_dump(m->sched, &a)) != 0)
 		wrong(m, "replaying the records gives another state");
-		FILE *f1 = fopen("/tmp/d1", "w");
-		fputs(sched_dump(x, &a), f1);
-		fclose(f1);
-		f1 = fopen("/tmp/d2", "w");
-		fputs(sched_dump(m->sched, &a), f1);
-		fclose(f1);
-	}
 	arena_finish(&a);
 }
 
