@@ -299,7 +299,8 @@ struct trial_view {
 enum trial_end {
 	TRIAL_OPEN,     /* it may still become something; paused at a rung: with the value and step of that */
 	TRIAL_COMPLETE, /* all its folds are done, its value is finite */
-	TRIAL_PRUNED,   /* given up at `step` with `value`, over its folds that had one */
+	TRIAL_PRUNED,   /* given up at `step` with `value`, over its folds that had one; see sched_trial_raced
+	                 */
 	TRIAL_FAILED,   /* a program failed, or the value is not finite */
 	TRIAL_VOID      /* never ran to its end for reasons that are not its own: cancelled, blocked, gone */
 };
@@ -310,6 +311,9 @@ bool sched_trial_exists(const struct sched *s, uint32_t trial);
 void sched_unit(const struct sched *s, uint32_t unit, struct unit_view *out);
 void sched_trial(const struct sched *s, uint32_t trial, struct trial_view *out);
 enum trial_end sched_trial_end(const struct sched *s, uint32_t trial, double *value, double *step);
+/* Was it given up for what its other folds ended with? Then its value is an estimate of that which it would
+ * have with all its folds, and `step` of sched_trial_end says how many it had. */
+bool sched_trial_raced(const struct sched *s, uint32_t trial, double *value);
 
 /* The search's side of ACTION_WANT. */
 struct group_view {

@@ -6,7 +6,7 @@
  *   sched_change.c   requests of users              sched_jobs.c     scheduled trials, their picks
  *   sched_values.c   trial values, durations        sched_view.c     questions
  *   sched_prune.c    trials given up, rungs         sched_feed.c     searches that learn
- *   sched_audit.c    self-check and dump */
+ *   sched_race.c     races of folds                 sched_audit.c    self-check and dump */
 #ifndef SCHED_CORE_H
 #define SCHED_CORE_H
 
@@ -24,7 +24,7 @@ enum {
 };
 
 /* Which ready queue of its phase a unit is in. The values are the order of preference. */
-enum ready_queue { READY_NONE, READY_BEGUN, READY_FRESH, READY_LAST, READY_QUEUES };
+enum ready_queue { READY_NONE, READY_BEGUN, READY_FRESH, READY_LATER, READY_LAST, READY_QUEUES };
 
 struct phase_state {
 	struct queue ready[READY_QUEUES]; /* [READY_NONE] unused */
@@ -89,6 +89,21 @@ struct late_job {
 	struct plan_job job;
 };
 
+/* The complete trials of an instance whose phase races its folds. */
+struct race_runner {
+	uint32_t trial;
+	double value;
+};
+struct race_field {
+	uint32_t folds, places; /* places: how many winners a later phase picks, at least one */
+	struct race_runner *best;
+	uint32_t nbest, cap;
+	double *fold_sum; /* over all complete trials */
+	uint32_t complete;
+	bool on;    /* there is an incumbent */
+	bool stale; /* a trial is perhaps not complete any more */
+};
+
 enum stop_kind { STOP_NONE, STOP_ASKED, STOP_TARGET, STOP_TRIALS, STOP_ALIKE };
 
 struct sched {
@@ -124,6 +139,8 @@ struct sched {
 
 	struct pruner pruner;
 	struct prune_field **fields; /* by instance; NULL: its phase does not prune. NULL itself: none does */
+
+	struct race_field **races; /* the same for `race` */
 
 	uint32_t *pending; /* units of requests that wait for attempts to end */
 	uint32_t npending, pending_cap, pending_live;
@@ -203,6 +220,9 @@ void sched_drop_trial(struct sched *s, uint32_t trial, enum gone gone);
 /* Ready queue of the unit's phase. dequeue: nothing when it is in none. */
 void sched_enqueue(struct sched *s, uint32_t unit);
 void sched_dequeue(struct sched *s, uint32_t unit);
+/* What its ready units are to come after has changed: it has begun, one of its folds has failed for good, ..
+ */
+void sched_requeue_trial(struct sched *s, uint32_t trial);
 bool sched_trial_final(const struct sched *s, const struct plan_trial *t);
 /* The unit is done, has failed: what that means for those that hang on it. */
 void sched_parent_done(struct sched *s, uint32_t unit);
@@ -239,6 +259,8 @@ void sched_rebuild_units(struct sched *s);
  * has no metric. sd, done: may be NULL. */
 double sched_units_value(const struct sched *s, uint32_t first, uint32_t count, double *sd, uint32_t *done);
 double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint32_t *done);
+/* NaN when there are none; may sort them. */
+double sched_aggregate(const struct study_phase *ph, double *values, uint32_t n);
 /* The same over the folds in one of these states (bits by enum unit_state). */
 double sched_value_in(const struct sched *s, uint32_t trial, uint32_t states);
 /* Of a trial that has paused. */
@@ -307,6 +329,8 @@ void sched_prune_init(struct sched *s);
 bool sched_prune_place(const struct sched *s, uint32_t unit, struct prune_place *out);
 /* Its attempt reached its budget, but there are rungs above. */
 bool sched_is_below_top(const struct sched *s, uint32_t unit, double *step);
+/* Give it up. worth: the value that its units get which are spared; NaN: what they have noted last. */
+void sched_prune_trial(struct sched *s, uint32_t trial, enum reason reason, double worth);
 void sched_metric(struct sched *s, const struct event *e);
 void sched_apply_metric(struct sched *s, const struct record *r);
 int sched_apply_rung(struct sched *s, const struct record *r, struct fault *f);
@@ -322,6 +346,19 @@ void sched_settle_paused(struct sched *s, uint32_t instance);
 void sched_rebuild_pruner(struct sched *s);
 /* Over the folds that are in this state: values together, the largest step. */
 void sched_sum_up(const struct sched *s, uint32_t trial, uint32_t state, double *value, double *step);
+
+/* ---- sched_race.c ------------------------------------------------------------------------------- */
+void sched_race_init(struct sched *s);
+/* This unit has just been done: is its trial complete, or has it lost? */
+void sched_race(struct sched *s, uint32_t unit);
+/* The state of a unit has become another one, or it goes. */
+void sched_race_changed(struct sched *s, uint32_t unit, uint32_t was);
+/* Should its next fold rather wait for the one that runs? */
+bool sched_race_waits(const struct sched *s, uint32_t trial);
+/* The unit of the same trial that comes instead of this one, which was chosen. */
+uint32_t sched_race_fold(const struct sched *s, uint32_t unit);
+/* After a replay. */
+void sched_rebuild_races(struct sched *s);
 
 /* ---- sched_workers.c ------------------------------------------------------------------------------ */
 void sched_workers_init(struct sched *s);

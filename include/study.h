@@ -60,7 +60,8 @@ enum pick_kind { PICK_ALL, PICK_BEST };
 	X(THRESHOLD, "threshold")                                                                            \
 	X(PATIENCE, "patience")                                                                              \
 	X(ASHA, "asha")                                                                                      \
-	X(HYPERBAND, "hyperband")
+	X(HYPERBAND, "hyperband")                                                                            \
+	X(RACE, "race")
 enum reason {
 #define X(name, text) REASON_##name,
 	REASONS(X)
@@ -108,14 +109,16 @@ struct limits {
 };
 
 /* `prune`: rules by which trials are given up before their end; one that says so is enough. They look at the
- * values that the phase's metric is reported with a step for, each fold for itself. */
+ * values that the phase's metric is reported with a step for, each fold for itself; RACE looks at what folds
+ * end with. */
 enum prune_rule {
 	PRUNE_MEDIAN = 1,
 	PRUNE_PERCENTILE = 2,
 	PRUNE_THRESHOLD = 4,
 	PRUNE_PATIENCE = 8,
 	PRUNE_ASHA = 16,
-	PRUNE_HYPERBAND = 32
+	PRUNE_HYPERBAND = 32,
+	PRUNE_RACE = 64
 };
 struct prune_compare {    /* the best of a trial so far against what others had at the same step */
 	double share;     /* of the others, the best of them: as good as the last of these is good enough */
@@ -135,8 +138,10 @@ struct prune {
 	const char *resource; /* what people call it; "" when they do not */
 	int64_t min, max;
 	uint32_t eta, nrungs;
-	bool promote; /* it ends at each rung, and the best go on with a larger budget; else it is stopped
-	                 there */
+	bool promote;  /* it ends at each rung, and the best go on with a larger budget; else it is stopped
+	                  there */
+	bool has_best; /* RACE: no value is better than `best` */
+	double best;
 };
 
 struct capture {

@@ -59,6 +59,52 @@ static int put_title(struct cmd_db *d, const struct study_phase *p, uint64_t tri
 	return 0;
 }
 
+/* What `prune: race` was good for. */
+struct racing {
+	int64_t units, saved, cut_short, trials;
+};
+
+static bool races(const struct study_phase *p)
+{
+	return p->prune && p->prune->rules & PRUNE_RACE;
+}
+
+static int read_racing(struct cmd_db *d, const struct study_phase *p, struct racing *out, struct fault *f)
+{
+	const char *binds[] = {p->name, NULL};
+	struct store_rows *rows;
+	int got;
+
+	if (store_select(d->store,
+	                 "SELECT count(*), sum(raced AND attempts = 0), sum(raced AND attempts > 0),"
+	                 " count(DISTINCT CASE WHEN raced THEN trial END) FROM (SELECT trial, attempts,"
+	                 " state = 'pruned' AND reason = 'race' AS raced FROM units WHERE phase = ?1)",
+	                 binds, &rows, f))
+		return -1;
+	*out = (struct racing){0};
+	got = store_next(rows, f);
+	if (got > 0)
+		*out = (struct racing){store_int(rows, 0), store_int(rows, 1), store_int(rows, 2),
+		                       store_int(rows, 3)};
+	store_rows_close(rows);
+	return got < 0 ? -1 : 0;
+}
+
+static int put_racing(struct cmd_db *d, const struct study_phase *p, struct bytes *b, struct fault *f)
+{
+	struct racing x;
+
+	if (!races(p))
+		return 0;
+	if (read_racing(d, p, &x, f))
+		return -1;
+	text_putf(b, "racing saved %lld of %lld units", (long long)x.saved, (long long)x.units);
+	if (x.cut_short)
+		text_putf(b, ", cut short %lld", (long long)x.cut_short);
+	text_putf(b, " (%lld trial%s stopped early)\n", (long long)x.trials, x.trials == 1 ? "" : "s");
+	return 0;
+}
+
 static int put_trials(struct cmd_db *d, const struct results *o, const struct study_phase *p,
                       const struct report_style *style, struct bytes *b, struct fault *f)
 {
@@ -76,7 +122,7 @@ static int put_trials(struct cmd_db *d, const struct results *o, const struct st
 	if (t.report.dropped)
 		text_putf(b, "(no room for %u more parameters: a wider terminal, --csv or --json has them)\n",
 		          t.report.dropped);
-	return 0;
+	return put_racing(d, p, b, f);
 }
 
 static int count_trials(struct cmd_db *d, const struct study_phase *p, int64_t *many, int64_t *ranked,
@@ -170,6 +216,26 @@ static int put_tables(struct cmd_db *d, const struct results *o, struct fault *f
 }
 
 /* ---- as JSON, as CSV ------------------------------------------------------------------------- */
+static int put_racing_json(struct cmd_db *d, const struct study_phase *p, struct bytes *b, struct fault *f)
+{
+	struct racing x;
+
+	report_key(b, "racing");
+	if (!races(p)) {
+		text_put(b, "null");
+		return 0;
+	}
+	if (read_racing(d, p, &x, f))
+		return -1;
+	text_put(b, "{");
+	cmd_put_int(b, "saved", x.saved);
+	cmd_put_int(b, "cut_short", x.cut_short);
+	cmd_put_int(b, "units", x.units);
+	cmd_put_int(b, "trials", x.trials);
+	text_put(b, "}");
+	return 0;
+}
+
 static int put_phase_json(struct cmd_db *d, const struct study_phase *p, struct bytes *b, struct fault *f)
 {
 	int64_t many, ranked, priors;
@@ -186,6 +252,8 @@ static int put_phase_json(struct cmd_db *d, const struct study_phase *p, struct 
 	cmd_put_int(b, "trials", many);
 	cmd_put_int(b, "ranked", p->metric ? ranked : 0);
 	cmd_put_int(b, "priors", priors);
+	if (put_racing_json(d, p, b, f))
+		return -1;
 	text_put(b, "}");
 	return 0;
 }

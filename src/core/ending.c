@@ -163,6 +163,9 @@ static void put_pruned(struct bytes *out, enum reason r)
 	case REASON_PERCENTILE:
 		text_put(out, "given up: it was not within the `percentile` of others at this step");
 		break;
+	case REASON_RACE:
+		text_put(out, "given up: by its other folds its trial is worse than the best one (`race`)");
+		break;
 	default:
 		text_putf(out, "given up: others did better at a rung of `%s`", reason_text(r));
 		break;
@@ -213,6 +216,7 @@ void ending_put(struct bytes *out, const struct ending *e)
 	case REASON_PATIENCE:
 	case REASON_ASHA:
 	case REASON_HYPERBAND:
+	case REASON_RACE:
 		put_pruned(out, r);
 		break;
 	case REASON_NONE:

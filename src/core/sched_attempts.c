@@ -235,6 +235,8 @@ void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct att
 		back_off(s, unit, f.failures);
 	sched_note_result(s, unit, &judged);
 	sched_check_study_stop(s, plan_unit(&s->plan, unit)->trial);
+	if (f.state == UNIT_DONE)
+		sched_race(s, unit);
 }
 
 /* ---- resume ------------------------------------------------------------------------------------------ */
@@ -349,6 +351,7 @@ void sched_rebuild_units(struct sched *s)
 		if (plan_trial(&s->plan, t)->combo)
 			recount_trial(s, t);
 	sched_recount_choices(s);
+	sched_rebuild_races(s);
 	rebuild_in_order(s);
 	sched_rebuild_pruner(s);
 	if (!s->adopted)

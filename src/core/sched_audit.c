@@ -73,9 +73,10 @@ static const char *audit_queues(const struct sched *s, struct arena *scratch)
 			for (uint32_t k = 0; k < r->count; k++) {
 				const struct plan_unit *u = plan_unit(&s->plan, r->items[k]);
 				const struct plan_trial *t = plan_trial(&s->plan, u->trial);
-				int want = t->units_failed  ? READY_LAST
-				           : t->units_begun ? READY_BEGUN
-				                            : READY_FRESH;
+				int want = t->units_failed                 ? READY_LAST
+				           : !t->units_begun               ? READY_FRESH
+				           : sched_race_waits(s, u->trial) ? READY_LATER
+				                                           : READY_BEGUN;
 
 				if (u->queue != q || q != want || sched_phase_of(s, r->items[k]) != i)
 					return arena_printf(scratch, "unit %u is in the wrong queue",

@@ -19,6 +19,7 @@ void sched_prune_init(struct sched *s)
 	const struct plan *p = &s->plan;
 
 	pruner_init(&s->pruner, s->arena);
+	sched_race_init(s);
 	for (uint32_t i = 0; i < p->ninstances; i++) {
 		const struct study_phase *ph = &s->study->phases[p->instances[i].phase];
 
@@ -79,7 +80,7 @@ bool sched_is_below_top(const struct sched *s, uint32_t unit, double *step)
 }
 
 /* ---- trials given up --------------------------------------------------------------------------------- */
-static void prune_unit(struct sched *s, uint32_t unit, enum reason reason)
+static void prune_unit(struct sched *s, uint32_t unit, enum reason reason, double worth)
 {
 	struct unit_fact f;
 	double step, value;
@@ -93,6 +94,7 @@ static void prune_unit(struct sched *s, uint32_t unit, enum reason reason)
 		f.step = step;
 		f.value = value;
 	}
+	f.value = isnan(worth) ? f.value : worth;
 	if (f.state == UNIT_RUNNING)
 		f.pending = PENDING_PRUNE;
 	else
@@ -104,14 +106,14 @@ static void prune_unit(struct sched *s, uint32_t unit, enum reason reason)
 		sched_block_descendants(s, unit);
 }
 
-static void prune_trial(struct sched *s, uint32_t trial, enum reason reason)
+void sched_prune_trial(struct sched *s, uint32_t trial, enum reason reason, double worth)
 {
 	const struct plan_trial *t = plan_trial(&s->plan, trial);
 	bool was = sched_trial_final(s, t);
 
 	s->alike = false; /* a program that gets so far is not broken */
 	for (uint32_t u = t->first_unit; u < t->first_unit + plan_nunits(&s->plan, t); u++)
-		prune_unit(s, u, reason);
+		prune_unit(s, u, reason, worth);
 	if (!was)
 		sched_check_study_stop(s, trial);
 }
@@ -130,7 +132,7 @@ void sched_metric(struct sched *s, const struct event *e)
 	sched_record(s, &r);
 	why = prune_judge(&s->pruner, &place);
 	if (why != REASON_NONE)
-		prune_trial(s, r.trial, why);
+		sched_prune_trial(s, r.trial, why, (double)NAN);
 }
 
 void sched_apply_metric(struct sched *s, const struct record *r)
@@ -154,6 +156,7 @@ void sched_prune_forget(struct sched *s, uint32_t unit)
 	if (!sched_prune_place(s, unit, &x))
 		return;
 	prune_forget(&s->pruner, &x);
+	sched_race_changed(s, unit, plan_unit(&s->plan, unit)->state);
 	if (!x.field->rules->promote)
 		return;
 	trial_place(s, plan_unit(&s->plan, unit)->trial, &x);
@@ -170,6 +173,7 @@ void sched_prune_changed(struct sched *s, uint32_t unit, uint32_t was)
 		return;
 	if (s->plan.instances[instance].busy == 0)
 		plan_touch(&s->plan, instance);
+	sched_race_changed(s, unit, was);
 	if (u->state == UNIT_DONE)
 		prune_complete(&s->pruner, &x);
 	else if (sched_dead(u->state))
@@ -320,7 +324,7 @@ static void prune_paused(struct sched *s, uint32_t instance)
 	for (uint32_t t = 1; t <= s->plan.trials.count; t++)
 		if (plan_trial(&s->plan, t)->combo && plan_trial(&s->plan, t)->instance == instance &&
 		    !sched_trial_final(s, plan_trial(&s->plan, t)))
-			prune_trial(s, t, why);
+			sched_prune_trial(s, t, why, (double)NAN);
 }
 
 void sched_settle_paused(struct sched *s, uint32_t instance)

@@ -63,18 +63,22 @@ static void store_fact(struct plan_unit *u, const struct unit_fact *f)
 }
 
 /* ---- ready queues -------------------------------------------------------------------------------- */
-static enum ready_queue queue_for(const struct plan_trial *t)
+static enum ready_queue queue_for(const struct sched *s, uint32_t trial)
 {
+	const struct plan_trial *t = plan_trial(&s->plan, trial);
+
 	if (t->units_failed)
 		return READY_LAST;
-	return t->units_begun ? READY_BEGUN : READY_FRESH;
+	if (!t->units_begun)
+		return READY_FRESH;
+	return sched_race_waits(s, trial) ? READY_LATER : READY_BEGUN;
 }
 
 void sched_enqueue(struct sched *s, uint32_t unit)
 {
 	struct plan_unit *u = plan_unit(&s->plan, unit);
 
-	u->queue = queue_for(plan_trial(&s->plan, u->trial)) & 15u;
+	u->queue = queue_for(s, u->trial) & 15u;
 	queue_push(&s->phases[sched_phase_of(s, unit)].ready[u->queue], unit);
 }
 
@@ -88,12 +92,11 @@ void sched_dequeue(struct sched *s, uint32_t unit)
 	u->queue = READY_NONE;
 }
 
-/* The trial has begun, or one of its folds has failed for good: its ready units change places. */
-static void requeue_trial(struct sched *s, uint32_t trial)
+void sched_requeue_trial(struct sched *s, uint32_t trial)
 {
 	const struct plan_trial *t = plan_trial(&s->plan, trial);
 	uint32_t n = plan_nunits(&s->plan, t);
-	enum ready_queue now = queue_for(t);
+	enum ready_queue now = queue_for(s, trial);
 
 	for (uint32_t u = t->first_unit; u < t->first_unit + n; u++)
 		if (plan_unit(&s->plan, u)->queue && plan_unit(&s->plan, u)->queue != now) {
@@ -163,7 +166,7 @@ void sched_set_fact(struct sched *s, uint32_t unit, const struct unit_fact *f)
 	struct plan_unit *u = plan_unit(&s->plan, unit);
 	struct plan_trial *t = plan_trial(&s->plan, u->trial);
 	bool was_final = sched_trial_final(s, t);
-	enum ready_queue before = queue_for(t);
+	enum ready_queue before = queue_for(s, u->trial);
 	uint32_t was_state;
 
 	assert(s->replaying || (allowed[u->state] & 1u << f->state));
@@ -183,8 +186,8 @@ void sched_set_fact(struct sched *s, uint32_t unit, const struct unit_fact *f)
 		sched_dequeue(s, unit);
 	else if (!u->queue)
 		sched_enqueue(s, unit);
-	if (queue_for(t) != before)
-		requeue_trial(s, u->trial);
+	if (queue_for(s, u->trial) != before)
+		sched_requeue_trial(s, u->trial);
 	count_trial_final(s, u->trial, was_final, sched_trial_final(s, t));
 }
 

@@ -6,7 +6,7 @@
 #include <math.h>
 
 /* ---- values ------------------------------------------------------------------------------------------ */
-static double aggregate(const struct study_phase *ph, double *values, uint32_t n)
+double sched_aggregate(const struct study_phase *ph, double *values, uint32_t n)
 {
 	if (!ph->metric || n == 0)
 		return (double)NAN;
@@ -35,7 +35,7 @@ double sched_units_value(const struct sched *s, uint32_t first, uint32_t count, 
 		*done = n;
 	if (sd)
 		*sd = ph->metric ? stats_sd(s->fold_values, n) : (double)NAN;
-	return aggregate(ph, s->fold_values, n);
+	return sched_aggregate(ph, s->fold_values, n);
 }
 
 double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint32_t *done)
@@ -56,7 +56,7 @@ double sched_value_in(const struct sched *s, uint32_t trial, uint32_t states)
 		if (states >> x->state & 1 && !isnan(x->value))
 			s->fold_values[n++] = x->value;
 	}
-	return aggregate(plan_phase(&s->plan, trial), s->fold_values, n);
+	return sched_aggregate(plan_phase(&s->plan, trial), s->fold_values, n);
 }
 
 bool sched_trial_valid(const struct sched *s, uint32_t trial, double *value)

@@ -112,7 +112,10 @@ enum trial_end sched_trial_end(const struct sched *s, uint32_t trial, double *va
 	if (states & (1u << UNIT_BLOCKED | 1u << UNIT_CANCELLED))
 		return TRIAL_VOID;
 	if (states & 1u << UNIT_PRUNED && sched_trial_final(s, t)) {
-		sched_sum_up(s, trial, UNIT_PRUNED, value, step);
+		if (sched_trial_raced(s, trial, value))
+			*step = t->units_done;
+		else
+			sched_sum_up(s, trial, UNIT_PRUNED, value, step);
 		return TRIAL_PRUNED;
 	}
 	if (states & 1u << UNIT_PAUSED)

@@ -513,13 +513,16 @@ static bool better(const struct sched *s, const struct choice_of_unit *a, const 
 	return a->unit < b->unit;
 }
 
-static struct choice_of_unit top_of(const struct sched *s, uint32_t phase)
+/* Nobody holds a fold ahead of need that the one that runs may spare. */
+static struct choice_of_unit top_of(const struct sched *s, uint32_t phase, enum list_kind kind)
 {
 	struct choice_of_unit best = {0};
 
 	for (enum ready_queue q = READY_BEGUN; q < READY_QUEUES; q++) {
 		struct choice_of_unit c = {queue_top(&s->phases[phase].ready[q]), phase, q};
 
+		if (q == READY_LATER && kind == LIST_SPARE)
+			continue;
 		if (c.unit && (!best.unit || better(s, &c, &best)))
 			best = c;
 	}
@@ -536,7 +539,7 @@ static uint32_t choose(const struct sched *s, enum list_kind kind)
 
 		if (!s->needs[s->phases[i].need].lists[kind].count)
 			continue;
-		c = top_of(s, i);
+		c = top_of(s, i, kind);
 		if (c.unit && (!best.unit || better(s, &c, &best)))
 			best = c;
 	}
@@ -586,9 +589,9 @@ void sched_assign(struct sched *s)
 	uint32_t unit;
 
 	while ((unit = choose(s, LIST_FREE)))
-		assign(s, unit, LIST_FREE);
+		assign(s, sched_race_fold(s, unit), LIST_FREE);
 	while ((unit = choose(s, LIST_SPARE)))
-		assign(s, unit, LIST_SPARE);
+		assign(s, sched_race_fold(s, unit), LIST_SPARE);
 	for (uint32_t i = 0; i < s->nneeds; i++)
 		recall(s, &s->needs[i]);
 }

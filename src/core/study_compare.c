@@ -200,7 +200,8 @@ static bool same_prune(const struct prune *x, const struct prune *y)
 	return x->rules == y->rules && same_compare(&x->median, &y->median) &&
 	       same_compare(&x->percentile, &y->percentile) && same_double(x->lower, y->lower) &&
 	       same_double(x->upper, y->upper) && x->threshold_warmup == y->threshold_warmup &&
-	       x->patience == y->patience && same_double(x->min_delta, y->min_delta) && same_rungs(x, y);
+	       x->patience == y->patience && same_double(x->min_delta, y->min_delta) &&
+	       x->has_best == y->has_best && same_double(x->best, y->best) && same_rungs(x, y);
 }
 
 static int compare_surroundings(const struct study_phase *p, const struct study_phase *q, struct fault *f)

@@ -2,6 +2,7 @@
 #include "study_draft.h"
 
 #include "prune.h"
+#include "race.h"
 #include "text.h"
 
 #include <math.h>
@@ -254,17 +255,28 @@ static void read_hyperband(struct draft *d, struct draft_phase *t, const struct 
 	read_rungs(d, t, v, PRUNE_HYPERBAND);
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------- */
-static const struct draft_key rules[] = {{"median", read_median},       {"percentile", read_percentile},
-                                         {"threshold", read_threshold}, {"patience", read_patience},
-                                         {"asha", read_asha},           {"hyperband", read_hyperband}};
-
-static const char *later_rule(const char *name)
+/* ---- race ---------------------------------------------------------------------------------------- */
+static void read_best(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
-	return strcmp(name, "race") != 0 ? NULL
-	                                 : "not in this version; known are median percentile threshold "
-	                                   "patience asha hyperband";
+	t->prune->has_best = read_number(d, v, "best", &t->prune->best);
 }
+
+static void read_race(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
+{
+	static const struct draft_key keys[] = {{"best", read_best}};
+
+	t->prune->rules |= PRUNE_RACE;
+	read_options(d, t, v, keys, 1, "{best: 0}");
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------- */
+static const struct draft_key rules[] = {{"median", read_median},
+                                         {"percentile", read_percentile},
+                                         {"threshold", read_threshold},
+                                         {"patience", read_patience},
+                                         {"asha", read_asha},
+                                         {"hyperband", read_hyperband},
+                                         {"race", read_race}};
 
 void draft_read_prune(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
@@ -280,11 +292,50 @@ void draft_read_prune(struct draft *d, struct draft_phase *t, const struct yaml_
 	t->prune = arena_alloc(d->a, sizeof *t->prune);
 	t->prune->lower = -(double)INFINITY;
 	t->prune->upper = (double)INFINITY;
-	draft_read_map(d, t, v, "in `prune`", &table, 1, later_rule);
+	draft_read_map(d, t, v, "in `prune`", &table, 1, NULL);
 	t->p.prune = t->prune->rules ? t->prune : NULL;
 }
 
-/* What needs the metric and the command. */
+/* A race has one winner, or the best N: nobody may ask for the best of several groups. */
+static const char *whose_groups(const struct draft *d, const struct draft_phase *t)
+{
+	for (uint32_t i = 0; i < d->nphases; i++)
+		for (uint32_t k = 0; k < d->phases[i].nafter; k++) {
+			const struct draft_after *x = &d->phases[i].after[k];
+
+			if (x->nper && x->to.pick == PICK_BEST && &d->phases[x->to.phase] == t)
+				return d->phases[i].p.name;
+		}
+	return NULL;
+}
+
+static void check_race(struct draft *d, struct draft_phase *t)
+{
+	const struct yaml_node *at = option(t->prune_node, "race")->key;
+	uint32_t folds = t->p.folds == FOLDS_EACH ? d->s->folds.inner : 0;
+	const char *groups = whose_groups(d, t);
+
+	if (folds < 2)
+		draft_error(d, at,
+		            "`race` in phase '%s', whose trials have one unit: it spares folds, as those of "
+		            "`folds: 5`",
+		            t->p.name);
+	else if (folds > RACE_FOLDS_MAX)
+		draft_error(d, at, "`race` in phase '%s' with %u folds: it takes at most %d", t->p.name,
+		            folds, RACE_FOLDS_MAX);
+	if (groups)
+		draft_error(d, at,
+		            "`race` in phase '%s', of which '%s' picks the best of each group (`per`): all "
+		            "trials are in one race",
+		            t->p.name, groups);
+	if (t->p.judges)
+		draft_error(d, at,
+		            "`race` in phase '%s', whose best trial is the `metric` of a phase before: all "
+		            "trials are in one race",
+		            t->p.name);
+}
+
+/* What needs the metric, the command and the other phases. */
 void draft_check_prune(struct draft *d, struct draft_phase *t)
 {
 	if (!t->p.prune)
@@ -298,6 +349,8 @@ void draft_check_prune(struct draft *d, struct draft_phase *t)
 		            "phase '%s' cannot know how far to train: put {budget} into its command, or let "
 		            "the program be stopped at the rungs with `type: stop`",
 		            t->p.name);
+	if (t->p.prune->rules & PRUNE_RACE)
+		check_race(d, t);
 	if (t->p.prune->promote)
 		t->p.makes_dir = true; /* where it goes on from */
 }

@@ -152,6 +152,8 @@ static void tell(struct proposer *p, uint32_t trial)
 		end = TRIAL_PRUNED; /* at a rung: who knows whether it will go on */
 	else if (end == TRIAL_OPEN && t->told == TRIAL_PRUNED && climbs(p, trial))
 		return;
+	if (end == TRIAL_PRUNED && sched_trial_raced(p->sched, trial, &value))
+		end = TRIAL_COMPLETE; /* as good as known */
 	if (end == t->told && !(step > t->step))
 		return;
 	t->told = end;

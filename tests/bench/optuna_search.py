@@ -84,21 +84,22 @@ def distribution(kind, *words):
 
 
 def run(task, tool, seed, trials, workers):
-    """Metrics in the order in which the trials end."""
+    """Metrics, and what they took, in the order in which the trials end."""
     study = optuna.create_study(direction=task.facts["direction"], sampler=SAMPLERS[tool](seed))
-    times, busy, values, begun, now = random.Random(seed), [], [], 0, 0.0
+    times, busy, values, took, begun, now = random.Random(seed), [], [], [], 0, 0.0
     while len(values) < trials:
         while len(busy) < workers and begun < trials:
             trial = study.ask()
             value, seconds = task.value(task.suggest(trial))
             if "function" in task.facts:
                 seconds = 0.5 + times.random()
-            heapq.heappush(busy, (now + seconds, begun, trial, value))
+            heapq.heappush(busy, (now + seconds, begun, trial, value, seconds))
             begun += 1
-        now, _, trial, value = heapq.heappop(busy)
+        now, _, trial, value, seconds = heapq.heappop(busy)
         study.tell(trial, value)
         values.append(value)
-    return values
+        took.append(seconds)
+    return values, took
 
 
 def run_all(o):
@@ -109,8 +110,10 @@ def run_all(o):
         for name, task in tasks.items():
             for tool in o.tools.split(","):
                 start = time.process_time()
-                values = [float(f"{v:.9g}") for v in run(task, tool, seed, o.trials, o.workers)]
-                line = {"tool": "optuna_" + tool, "task": name, "mode": mode, "seed": seed, "values": values,
+                values, took = run(task, tool, seed, o.trials, o.workers)
+                line = {"tool": "optuna_" + tool, "task": name, "mode": mode, "seed": seed,
+                        "values": [float(f"{v:.9g}") for v in values],
+                        "seconds": [float(f"{v:.6g}") for v in took],
                         "cpu": round(time.process_time() - start, 3)}
                 print(json.dumps(line), flush=True)
 

@@ -164,7 +164,9 @@ static void read_row(struct reader *r, struct task_row *row)
 	const struct task *t = r->t;
 	char *s = r->line, *word;
 	double *x = arena_array(r->a, t->ncolumns, sizeof *x),
-	       *curve = arena_array(r->a, t->steps, sizeof *curve);
+	       *curve = arena_array(r->a, t->steps, sizeof *curve),
+	       *curves = arena_array(r->a, (size_t)t->folds * t->steps, sizeof *curves),
+	       *costs = arena_array(r->a, (size_t)t->nphases * t->folds, sizeof *costs);
 
 	for (uint32_t c = 0; c < t->ncolumns; c++) {
 		const struct task_param *p = &t->params[t->columns[c]];
@@ -175,12 +177,18 @@ static void read_row(struct reader *r, struct task_row *row)
 		else
 			x[c] = p->kind == TASK_CHOICE ? need_choice(r, p, word) : atof(word);
 	}
-	for (uint32_t i = 0; i < t->folds * t->steps; i++)
-		curve[i % t->steps] += next_number(&s) / t->folds;
-	for (uint32_t i = 0; i < t->nphases * t->folds; i++)
-		row->seconds += next_number(&s);
+	for (uint32_t i = 0; i < t->folds * t->steps; i++) {
+		curves[i] = next_number(&s);
+		curve[i % t->steps] += curves[i] / t->folds;
+	}
+	for (uint32_t i = 0; i < t->nphases * t->folds; i++) {
+		costs[i] = next_number(&s);
+		row->seconds += costs[i];
+	}
 	row->x = x;
 	row->curve = curve;
+	row->curves = curves;
+	row->costs = costs;
 }
 
 static void read_rows(struct reader *r)
@@ -279,18 +287,27 @@ static const char *param_line(const struct task *t, struct arena *a, uint32_t i)
 	return arena_printf(a, "      p%u: [%s]\n", (unsigned)i, list);
 }
 
+const char *task_study_head(const struct task *t, struct arena *a, uint64_t seed)
+{
+	return arena_printf(a, "study: bench\nseed: %llu\nmetric: m\ngoal: %s\n", (unsigned long long)seed,
+	                    t->maximize ? "maximize" : "minimize");
+}
+
+const char *task_study_params(const struct task *t, struct arena *a, uint32_t first, uint32_t last)
+{
+	const char *text = "    params:\n";
+
+	for (uint32_t i = first; i < last; i++)
+		text = arena_printf(a, "%s%s", text, param_line(t, a, i));
+	return text;
+}
+
 const char *task_study(const struct task *t, struct arena *a, uint64_t seed, const char *search,
                        uint32_t trials)
 {
-	const char *text = arena_printf(
-	    a,
-	    "study: bench\nseed: %llu\nmetric: m\ngoal: %s\nphases:\n  p:\n    command: \"true {args}\"\n"
-	    "    search: %s\n    trials: %u\n    params:\n",
-	    (unsigned long long)seed, t->maximize ? "maximize" : "minimize", search, (unsigned)trials);
-
-	for (uint32_t i = 0; i < t->nparams; i++)
-		text = arena_printf(a, "%s%s", text, param_line(t, a, i));
-	return text;
+	return arena_printf(
+	    a, "%sphases:\n  p:\n    command: \"true {args}\"\n    search: %s\n    trials: %u\n%s",
+	    task_study_head(t, a, seed), search, (unsigned)trials, task_study_params(t, a, 0, t->nparams));
 }
 
 bool next_word(const char **list, char *word, size_t cap)

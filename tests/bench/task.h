@@ -25,9 +25,11 @@ struct task_param {
 };
 
 struct task_row {
-	const double *x;     /* for each column; a choice is its number; NaN: not active */
-	const double *curve; /* mean over the folds after each step */
-	double seconds;      /* of all folds and phases */
+	const double *x;      /* for each column; a choice is its number; NaN: not active */
+	const double *curve;  /* mean over the folds after each step */
+	double seconds;       /* of all folds and phases */
+	const double *curves; /* of each fold */
+	const double *costs;  /* seconds of each phase, for each fold */
 };
 
 struct task {
@@ -46,12 +48,20 @@ struct task {
 
 /* Reads DIR/NAME.csv; ends the program when it cannot. */
 void task_read(struct task *t, struct arena *a, const char *dir, const char *name);
-/* The study file of one phase that searches it: parameter i is called p<i>. */
+/* The study file of one phase that searches it: parameter i is called p<i>, its trainer's metric m. */
 const char *task_study(const struct task *t, struct arena *a, uint64_t seed, const char *search,
                        uint32_t trials);
 
+/* Of such a file: all before its phases; and the list of parameters `first` .. `last` - 1. */
+const char *task_study_head(const struct task *t, struct arena *a, uint64_t seed);
+const char *task_study_params(const struct task *t, struct arena *a, uint32_t first, uint32_t last);
+
 /* A point has a number for each parameter: a choice's is its index, an inactive one's is NaN. */
 double task_value(const struct task *t, const double *point, double *seconds);
+/* Of a table without curve_param: the metric of one fold after each of its steps. */
+void task_fold_curve(const struct task *t, const double *point, uint32_t fold, double curve[TASK_LEVELS]);
+/* And what one phase takes for that; what the phase does not know may be NaN in the point. */
+double task_fold_seconds(const struct task *t, const double *point, uint32_t fold, uint32_t phase);
 
 /* The next word of a list with commas between them; false at its end. */
 bool next_word(const char **list, char *word, size_t cap);

@@ -33,15 +33,27 @@ static double distance(const struct task *t, const struct task_row *row, const d
 	return d;
 }
 
-static void add_row(const struct task *t, const struct task_row *row, double weight, double *curve,
-                    double *seconds)
+/* What the rows around a point come to. */
+struct mix {
+	enum { MIX_ALL, MIX_CURVE, MIX_SECONDS } what; /* of one fold: a curve, or a phase's seconds */
+	uint32_t fold, phase;
+	double *curve, seconds;
+};
+
+static void add_row(const struct task *t, const struct task_row *row, double weight, struct mix *m)
 {
+	const double *curve = m->what == MIX_ALL ? row->curve : row->curves + (size_t)m->fold * t->steps;
+
+	if (m->what == MIX_SECONDS) {
+		m->seconds += weight * row->costs[m->phase * t->folds + m->fold];
+		return;
+	}
 	for (uint32_t k = 0; k < t->steps; k++)
-		curve[k] += weight * row->curve[k];
-	*seconds += weight * row->seconds;
+		m->curve[k] += weight * curve[k];
+	m->seconds += weight * row->seconds;
 }
 
-static void nearest(const struct task *t, const double *point, double *curve, double *seconds)
+static void nearest(const struct task *t, const double *point, struct mix *m)
 {
 	const struct task_row *best = NULL;
 	double least = INFINITY;
@@ -55,7 +67,7 @@ static void nearest(const struct task *t, const double *point, double *curve, do
 		}
 	}
 	if (best)
-		add_row(t, best, 1, curve, seconds);
+		add_row(t, best, 1, m);
 }
 
 /* ---- tables that are full grids: linear between the rows around, on the scales of the parameters --------
@@ -69,6 +81,8 @@ static struct corner find_corner(const struct task_param *p, double v)
 {
 	struct corner c = {0};
 
+	if (isnan(v))
+		return c;
 	if (p->kind == TASK_CHOICE)
 		return (struct corner){(uint32_t)v, 0};
 	while (c.level + 2 < p->nlevels && v > p->levels[c.level + 1])
@@ -78,7 +92,7 @@ static struct corner find_corner(const struct task_param *p, double v)
 	return c;
 }
 
-static void multilinear(const struct task *t, const double *point, double *curve, double *seconds)
+static void multilinear(const struct task *t, const double *point, struct mix *m)
 {
 	struct corner at[TASK_PARAMS];
 
@@ -95,8 +109,27 @@ static void multilinear(const struct task *t, const double *point, double *curve
 			row = row * t->params[t->columns[c]].nlevels + at[c].level + up;
 		}
 		if (weight > 0)
-			add_row(t, &t->rows[row], weight, curve, seconds);
+			add_row(t, &t->rows[row], weight, m);
 	}
+}
+
+static void mix(const struct task *t, const double *point, struct mix *m)
+{
+	(t->nearest ? nearest : multilinear)(t, point, m);
+}
+
+void task_fold_curve(const struct task *t, const double *point, uint32_t fold, double curve[TASK_LEVELS])
+{
+	memset(curve, 0, t->steps * sizeof *curve);
+	mix(t, point, &(struct mix){.what = MIX_CURVE, .fold = fold, .curve = curve});
+}
+
+double task_fold_seconds(const struct task *t, const double *point, uint32_t fold, uint32_t phase)
+{
+	struct mix m = {.what = MIX_SECONDS, .fold = fold, .phase = phase};
+
+	mix(t, point, &m);
+	return m.seconds;
 }
 
 /* ---- how far along the curve --------------------------------------------------------------------------- */
@@ -116,10 +149,10 @@ static double look_up(const struct task *t, const double *point, double *seconds
 {
 	double curve[TASK_LEVELS] = {0}, x = position(t, point);
 	uint32_t k = (uint32_t)x, next = k + 1 < t->steps ? k + 1 : k;
+	struct mix m = {.curve = curve};
 
-	*seconds = 0;
-	(t->nearest ? nearest : multilinear)(t, point, curve, seconds);
-	*seconds *= (x + 1) / t->steps;
+	mix(t, point, &m);
+	*seconds = m.seconds * (x + 1) / t->steps;
 	return curve[k] + (x - k) * (curve[next] - curve[k]);
 }
 

@@ -263,6 +263,10 @@ static void any_prune(struct gen *g, struct study_phase *p)
 		x->rules |= PRUNE_THRESHOLD;
 		x->upper = 0.9;
 	}
+	if (p->folds == FOLDS_EACH && g->study.folds.inner > 1 && chance(&r, 30)) {
+		x->rules |= PRUNE_RACE;
+		x->has_best = chance(&r, 70);
+	}
 }
 
 static bool comes_after(const struct study_phase *p, uint32_t up)

@@ -830,6 +830,21 @@ static bool is_reset(const struct model_unit *u, const struct unit_fact *now)
 	       isnan(now->value) && now->pending == PENDING_NONE;
 }
 
+/* Folds are spared only when a fold is done, and there is a complete trial to lose against. */
+static const char *check_raced(const struct model *m, uint32_t unit)
+{
+	uint32_t trial = unit_at(m, unit)->trial;
+	const struct model_trial *t = trial_at(m, trial);
+
+	if (!(rules_of(m, trial)->rules & PRUNE_RACE) || !units_in(m, t, UNIT_DONE))
+		return "a trial has lost a race that it is not in";
+	for (uint32_t i = 1; i <= m->trials.count; i++)
+		if (i != trial && !trial_at(m, i)->gone && same_field(m, i, trial) &&
+		    units_in(m, trial_at(m, i), UNIT_DONE) == t->nunits)
+			return NULL;
+	return "a trial has lost a race without an incumbent";
+}
+
 static const char *check_unit(struct model *m, const struct record *r)
 {
 	struct model_unit *u = unit_at(m, r->unit);
@@ -841,6 +856,8 @@ static const char *check_unit(struct model *m, const struct record *r)
 		return "a unit that was done changed";
 	if (u->fact.state == UNIT_PRUNED && now != UNIT_PRUNED && !is_reset(u, &r->fact))
 		return "a pruned unit goes on";
+	if (r->fact.reason == REASON_RACE && u->fact.reason != REASON_RACE && check_raced(m, r->unit))
+		return check_raced(m, r->unit);
 	if (u->fact.pending == PENDING_PRUNE && !r->fact.pending && now != UNIT_PRUNED)
 		return "a unit that is to be pruned is not";
 	if (u->fact.state == UNIT_PAUSED && now == UNIT_READY && !u->archived &&
@@ -937,6 +954,14 @@ static const char *check_priority(struct model *m, uint32_t unit, uint32_t worke
 	return NULL;
 }
 
+/* Of a trial in a race one fold runs already. */
+static bool may_wait(const struct model *m, uint32_t unit)
+{
+	const struct prune *r = rules_of(m, unit_at(m, unit)->trial);
+
+	return r && r->rules & PRUNE_RACE && units_in(m, trial_at(m, unit_at(m, unit)->trial), UNIT_RUNNING);
+}
+
 /* A trial is begun while a unit of one begun earlier, and not failed, could have had the room. */
 static const char *check_order(struct model *m, uint32_t unit, uint32_t worker)
 {
@@ -951,7 +976,7 @@ static const char *check_order(struct model *m, uint32_t unit, uint32_t worker)
 	for (uint32_t v = 1; v <= m->units.count; v++) {
 		const struct model_trial *t = trial_at(m, unit_at(m, v)->trial);
 
-		if (unit_at(m, v)->trial != u->trial && is_due(m, v) && begun(m, t) &&
+		if (unit_at(m, v)->trial != u->trial && is_due(m, v) && begun(m, t) && !may_wait(m, v) &&
 		    unit_at(m, v)->fact.priority >= u->fact.priority && !units_in(m, t, UNIT_FAILED) &&
 		    room_for(m, worker, v))
 			return "a new trial is begun before the units of begun ones";

@@ -160,7 +160,7 @@ static void unit_result(struct sim *m, uint32_t unit, struct attempt_result *r)
 
 	*r = (struct attempt_result){.has_value = true};
 	sched_unit(m->sched, unit, &v);
-	r->last = number_of(m, unit, 2 + v.fact.resets + 1000 * v.fact.rung);
+	r->last = floor(20 * number_of(m, unit, 2 + v.fact.resets + 1000 * v.fact.rung)) / 20; /* ties */
 	r->best = r->last * 0.9;
 	r->best_step = 3;
 	if (luck < 0.04) {

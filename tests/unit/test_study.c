@@ -191,8 +191,13 @@ static void test_mistakes_in_a_phase(void **state)
 	    {"    prune: [median]\n", "`prune` must be a map of rules"},
 	    {"    prune: {mediann: {}}\n",
 	     "f.yaml:7:13: unknown key 'mediann' in `prune`, did you mean 'median'?"},
-	    {"    prune: {zzz: {}}\n", "known are median percentile threshold patience asha hyperband"},
-	    {"    prune: {race: {}}\n", "unknown key 'race' in `prune`: not in this version"},
+	    {"    prune: {zzz: {}}\n", "known are median percentile threshold patience asha hyperband race"},
+	    {"    prune: {race: {}}\n",
+	     "f.yaml:7:13: `race` in phase 'p', whose trials have one unit: it spares folds"},
+	    {"    prune: {race: 3}\n", "f.yaml:7:19: `race` must be a map of options, as in {best: 0}"},
+	    {"    prune: {race: {best: x}}\n", "f.yaml:7:26: `best` must be a number"},
+	    {"    prune: {race: {bets: 0}}\n", "unknown key 'bets' in `prune: race`, did you mean 'best'?"},
+	    {"    metric: none\n    prune: {race: {}}\n", "`prune` in phase 'p', whose metric is none"},
 	    {"    prune: {median: 3}\n",
 	     "f.yaml:7:21: `median` must be a map of options, as in {startup: 5}"},
 	    {"    prune: {median: {percent: 3}}\n", "unknown key 'percent' in `prune: median`"},
@@ -690,6 +695,28 @@ static void test_limits_and_the_rest(void **state)
 	assert_string_equal(reason_text(REASON_NO_METRIC), "no_metric");
 }
 
+static void test_mistakes_in_races(void **state)
+{
+	static const struct row rows[] = {
+	    {"study: x\nmetric: m\ngoal: minimize\nfolds: 65\nphases: {p: {command: a, prune: {race: {}}}}\n",
+	     "`race` in phase 'p' with 65 folds: it takes at most 64"},
+	    {"study: x\nmetric: m\ngoal: minimize\nfolds: 3\nphases:\n"
+	     "  p: {command: a, folds: none, prune: {race: {}}}\n",
+	     "f.yaml:6:40: `race` in phase 'p', whose trials have one unit"},
+	    {"study: x\nmetric: m\ngoal: minimize\nfolds: 3\nphases:\n"
+	     "  p: {command: 'a {h}', params: {h: [1, 2]}, prune: {race: {}}}\n"
+	     "  q: {command: a, after: {p: best 1 per h}}\n",
+	     "`race` in phase 'p', of which 'q' picks the best of each group (`per`)"},
+	    {"study: x\nmetric: m\ngoal: minimize\nfolds: 3\nphases:\n"
+	     "  p: {command: 'a {h}', metric: best(q), params: {h: [1, 2]}}\n"
+	     "  q: {command: a, after: p, prune: {race: {}}}\n",
+	     "`race` in phase 'q', whose best trial is the `metric` of a phase before"},
+	};
+
+	(void)state;
+	check_rows(ROWS(rows), NULL);
+}
+
 static const struct prune *prune_of(const char *lines)
 {
 	return good(one_phase(lines))->phases[0].prune;
@@ -719,14 +746,23 @@ static void test_prune(void **state)
 	assert_string_equal(p->resource, "epochs");
 	assert_true(s->phases[0].makes_dir); /* where it goes on from */
 	good("study: x\nmetric: none\nphases: {p: {command: 'a {budget|9}'}}\n");
+	s = good("study: x\nmetric: m\ngoal: minimize\nfolds: 5\nphases:\n"
+	         "  p: {command: a, prune: {race: {}}}\n"
+	         "  q: {command: a, prune: {race: {best: 1}, median: {}}}\n");
+	p = s->phases[0].prune;
+	assert_true(p->rules == PRUNE_RACE && !p->has_best);
+	p = s->phases[1].prune;
+	assert_true(p->rules == (PRUNE_RACE | PRUNE_MEDIAN) && p->has_best && p->best == 1);
 }
 
 static const struct study *pruned(const char *prune)
 {
 	static char text[1000];
 
-	snprintf(text, sizeof text,
-	         "study: x\nmetric: m\ngoal: minimize\nphases:\n  p:\n    command: a {budget|1}\n%s", prune);
+	snprintf(
+	    text, sizeof text,
+	    "study: x\nmetric: m\ngoal: minimize\nfolds: 3\nphases:\n  p:\n    command: a {budget|1}\n%s",
+	    prune);
 	return good(text);
 }
 
@@ -737,24 +773,29 @@ static void test_edits_of_prune(void **state)
 	                                    "    prune: {median: {startup: 6}}\n",
 	                                    "    prune: {asha: {max: 9}}\n",
 	                                    "    prune: {asha: {max: 27}}\n",
-	                                    "    prune: {asha: {max: 9}, median: {}}\n"};
+	                                    "    prune: {asha: {max: 9}, median: {}}\n",
+	                                    "    prune: {race: {}}\n",
+	                                    "    prune: {race: {best: 0}}\n"};
 	/* 0: as it was, 1: with --accept, 2: never */
-	static const char want[] = "011222"
-	                           "101222"
-	                           "110222"
-	                           "222021"
-	                           "222202"
-	                           "222120";
+	static const char want[] = "01122211"
+	                           "10122211"
+	                           "11022211"
+	                           "22202122"
+	                           "22220222"
+	                           "22212022"
+	                           "11122201"
+	                           "11122210";
+	const int n = sizeof texts / sizeof *texts;
 
 	(void)state;
-	for (int i = 0; i < 6; i++)
-		for (int k = 0; k < 6; k++) {
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < n; k++) {
 			const struct study *was = pruned(texts[i]), *now = pruned(texts[k]);
 			struct fault f = {0};
 			int got = 2 + study_compare(was, now, true, NULL, &f) +
 			          study_compare(was, now, false, NULL, &f);
 
-			if (2 - got != want[6 * i + k] - '0' ||
+			if (2 - got != want[n * i + k] - '0' ||
 			    (got < 2 && !strstr(f.text, "`prune` of phase")))
 				fail_msg("%d -> %d: %d, %s", i, k, 2 - got, f.text);
 		}
@@ -903,6 +944,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_auto_search, reset),
 	    cmocka_unit_test_teardown(test_search_programs, reset),
 	    cmocka_unit_test_teardown(test_limits_and_the_rest, reset),
+	    cmocka_unit_test_teardown(test_mistakes_in_races, reset),
 	    cmocka_unit_test_teardown(test_prune, reset),
 	    cmocka_unit_test_teardown(test_edits_of_prune, reset),
 	    cmocka_unit_test_teardown(test_json_is_yaml, reset),
