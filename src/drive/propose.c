@@ -130,15 +130,21 @@ static void begin(struct proposer *p, uint32_t room, uint32_t trial)
 	t->step = (double)NAN;
 }
 
-/* It goes on from a rung, and what it reached there counts as long as there is nothing better. */
-static bool climbs(const struct proposer *p, uint32_t trial)
+/* Values at a rung say little of how good a longer training would be, and those that were not among the best
+ * there are most of all trials: told as bad ones they would drive a search into the neighbourhood of the
+ * first that came through, however mediocre (measured: worse than no search at all). */
+static bool waited_at_rung(const struct proposer *p, uint32_t trial)
 {
 	struct trial_view t;
 	struct unit_view u;
 
 	sched_trial(p->sched, trial, &t);
-	sched_unit(p->sched, t.first_unit, &u);
-	return u.fact.rung > 0;
+	for (uint32_t i = 0; i < t.nunits; i++) {
+		sched_unit(p->sched, t.first_unit + i, &u);
+		if (u.fact.reason == REASON_ASHA || u.fact.reason == REASON_HYPERBAND)
+			return true;
+	}
+	return false;
 }
 
 static void tell(struct proposer *p, uint32_t trial)
@@ -148,12 +154,10 @@ static void tell(struct proposer *p, uint32_t trial)
 	double value, step;
 	enum trial_end end = sched_trial_end(p->sched, trial, &value, &step);
 
-	if (end == TRIAL_OPEN && isfinite(value))
-		end = TRIAL_PRUNED; /* at a rung: who knows whether it will go on */
-	else if (end == TRIAL_OPEN && t->told == TRIAL_PRUNED && climbs(p, trial))
-		return;
 	if (end == TRIAL_PRUNED && sched_trial_raced(p->sched, trial, &value))
 		end = TRIAL_COMPLETE; /* as good as known */
+	if (end == TRIAL_PRUNED && waited_at_rung(p, trial))
+		end = TRIAL_VOID;
 	if (end == t->told && !(step > t->step))
 		return;
 	t->told = end;

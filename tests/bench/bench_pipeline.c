@@ -31,8 +31,9 @@ struct variant {
 	const char *options; /* of the phase that has the metric */
 };
 
-#define MLP "mlp_bcancer"
-#define DBN "dbn_digits"
+#define MLP    "mlp_bcancer"
+#define DBN    "dbn_digits"
+#define JUDGED "metric: best(train)\n    "
 static const struct variant variants[] = {
     {MLP, "plain", 0, "", "trials: 2000"},
     {MLP, "random", 0, "", "trials: 2000\n    search: random"},
@@ -52,14 +53,15 @@ static const struct variant variants[] = {
     {DBN, "plain", 0, "", "trials: 2000"},
     {DBN, "random", 0, "", "trials: 2000\n    search: random"},
     {DBN, "race", 0, "", "trials: 2000\n    prune: {race: {}}"},
-    {DBN, "each5", 3, "trials: 400", "trials: 5"},
-    {DBN, "each10", 3, "trials: 200", "trials: 10"},
-    {DBN, "each20", 3, "trials: 100", "trials: 20"},
-    {DBN, "each10_race", 3, "trials: 200", "trials: 10\n    prune: {race: {}}"},
-    {DBN, "total10", 3, "trials: 10", "trials: 2000 total"},
-    {DBN, "total20", 3, "trials: 20", "trials: 2000 total"},
-    {DBN, "total40", 3, "trials: 40", "trials: 2000 total"},
-    {DBN, "total20_race", 3, "trials: 20", "trials: 2000 total\n    prune: {race: {}}"},
+    {DBN, "each5", 3, JUDGED "trials: 400", "trials: 5"},
+    {DBN, "each10", 3, JUDGED "trials: 200", "trials: 10"},
+    {DBN, "each20", 3, JUDGED "trials: 100", "trials: 20"},
+    {DBN, "total10", 3, JUDGED "trials: 10", "trials: 2000 total"},
+    {DBN, "total20", 3, JUDGED "trials: 20", "trials: 2000 total"},
+    {DBN, "total40", 3, JUDGED "trials: 40", "trials: 2000 total"},
+    {DBN, "sobol40", 3, "metric: none\n    search: sobol\n    trials: 40", "trials: 2000 total"},
+    {DBN, "sobol40_race", 3, "metric: none\n    search: sobol\n    trials: 40",
+     "trials: 2000 total\n    prune: {race: {}}"},
 };
 
 static const char *study_text(const struct variant *v, const struct task *t, struct arena *a, uint64_t seed)
@@ -67,9 +69,8 @@ static const char *study_text(const struct variant *v, const struct task *t, str
 	const char *text = arena_printf(a, "%sfolds: %u\nphases:\n", task_study_head(t, a, seed), t->folds);
 
 	if (v->split)
-		text = arena_printf(
-		    a, "%s  pretrain:\n    command: \"true {args}\"\n    metric: best(train)\n    %s\n%s",
-		    text, v->first, task_study_params(t, a, 0, v->split));
+		text = arena_printf(a, "%s  pretrain:\n    command: \"true {args}\"\n    %s\n%s", text,
+		                    v->first, task_study_params(t, a, 0, v->split));
 	return arena_printf(a, "%s  train:\n%s    command: \"true {args} {budget|0}\"\n    %s\n%s", text,
 	                    v->split ? "    after: pretrain\n" : "", v->options,
 	                    task_study_params(t, a, v->split, t->nparams));
