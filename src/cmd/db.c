@@ -228,13 +228,16 @@ static bool folder_exists(struct cmd_db *d, const char *path)
 
 int cmd_db_find_or_begin(struct cmd_db *d, const char *word, enum cmd_begin may, struct fault *f)
 {
-	*d = (struct cmd_db){.may_begin = may}; /* a database that is there may have no study yet */
-	if (may != CMD_BEGIN_JOBS || !word || !ends_in(word, ".db") || (is_file(word) && sqlite_file(word)))
-		return find(d, word, f);
-	if (is_file(word)) {
-		struct stat st;
+	struct stat st;
 
-		if (stat(word, &st) == 0 && st.st_size > 0)
+	*d = (struct cmd_db){.may_begin = may}; /* a database that is there may have no study yet */
+	if (may != CMD_BEGIN_JOBS || !word || !ends_in(word, ".db"))
+		return find(d, word, f);
+	/* Its size first: somebody may be about to make a database of it, or to take it away again. */
+	if (is_file(word) && stat(word, &st) == 0 && st.st_size > 0) {
+		if (sqlite_file(word))
+			return find(d, word, f);
+		if (is_file(word))
 			return fault_set(f, FAULT_IO, "%s: it is no database", word);
 	}
 	if (!folder_exists(d, word))
