@@ -35,7 +35,8 @@ PROG      := $(BUILD)/ranksweep
 # The reference LAPACK, statically: the one of OpenBLAS would start its threads in every rank.
 math_dir   = /usr/lib/$(shell $(CC) -print-multiarch)
 math_libs  = $(if $(wildcard $(math_dir)/lapack/liblapack.a),-L$(math_dir)/lapack -L$(math_dir)/blas \
-    -Wl$(comma)-Bstatic -llapacke -llapack -lblas -Wl$(comma)-Bdynamic -lgfortran,-llapacke -llapack -lblas)
+    -Wl$(comma)-Bstatic -llapacke -llapack -lblas -lgfortran -lquadmath -Wl$(comma)-Bdynamic \
+    -static-libgcc,-llapacke -llapack -lblas)
 comma     := ,
 core_libs  = $(shell $(PKG) --libs $(PKGS_CORE)) $(math_libs) -lm
 edge_libs  = $(shell $(PKG) --libs $(PKGS_EDGE))
