@@ -56,9 +56,9 @@ struct observation {
 	double value;             /* to be minimised; finite when COMPLETE or PRUNED */
 	double step;              /* PRUNED: how far it came */
 	enum outcome outcome;
-	uint32_t order; /* when it ended: 0, 1, .. among those that have ended, with gaps */
 };
 
+enum { HISTORY_BEST = 64 };
 /* All trials of one search, by number in the order of their beginning. GONE ones are to be passed over. */
 struct history {
 	struct arena *arena;
@@ -68,14 +68,12 @@ struct history {
 	uint32_t nended;   /* COMPLETE, PRUNED, FAILED */
 	uint32_t ncomplete;
 	uint32_t npending;
-	uint32_t next_order;
 	uint32_t *ended; /* numbers in the order of their end */
 	uint32_t ended_cap;
 	/* The best ones, best first; of equals the one with the lower number. */
-	uint32_t best[64], nbest;
+	uint32_t best[HISTORY_BEST], nbest;
 	uint32_t version; /* grows when something that had ended changes or goes: caches start anew */
 };
-enum { HISTORY_BEST = 64 };
 
 void history_init(struct history *h, struct arena *a, const struct axis *axes, uint32_t nown, uint32_t naxes);
 /* A trial began; cells (naxes) are copied. Its number. */

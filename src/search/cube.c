@@ -113,7 +113,6 @@ void history_end(struct history *h, uint32_t number, enum outcome o, double valu
 	h->npending += o == OUTCOME_PENDING;
 	if (!ended(o))
 		return;
-	x->order = h->next_order++;
 	h->ncomplete += o == OUTCOME_COMPLETE;
 	append(h, number);
 }
