@@ -118,7 +118,7 @@ double normal_quantile(double p)
 		x = (((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r + a[5]) * q /
 		    (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1);
 	}
-	e = 0.5 * erfc(-x / sqrt(2)) - p;
+	e = normal_cdf(x) - p;
 	u = e * sqrt(2 * pi) * exp(x * x / 2);
 	return x - u / (1 + x * u / 2);
 }

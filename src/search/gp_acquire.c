@@ -15,6 +15,7 @@
  */
 #include "gp.h"
 
+#include "normal.h"
 #include "sampler.h"
 
 #include <string.h>
@@ -31,22 +32,20 @@ static const double narrow = 0.04;
 static const double never = -1e300;
 
 /* ---- log EI ------------------------------------------------------------------------------------ */
-static const double log_sqrt_2pi = 0.91893853320467274178;
-
 double gp_log_h(double z, double *slope)
 {
 	double k = 0, h, tail;
 
 	if (z > -5) {
 		tail = 0.5 * erfc(-z * 0.70710678118654752440);
-		h = exp(-0.5 * z * z - log_sqrt_2pi) + z * tail;
+		h = exp(normal_log_pdf(z)) + z * tail;
 		*slope = tail / h;
 		return log(h);
 	}
 	for (int i = 40; i > 0; i--)
 		k = i / (k - z);
 	*slope = 1 / k;
-	return -0.5 * z * z - log_sqrt_2pi + log(k / (k - z));
+	return normal_log_pdf(z) + log(k / (k - z));
 }
 
 /* ---- candidates -------------------------------------------------------------------------------- */

@@ -26,8 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double log_sqrt_2pi = 0.91893853320467274178;
-
 /* Kernel 0 is the uniform one, 1 the prior; a choice's others are its levels from 1 on. */
 enum { UNIFORM = 0, PRIOR = 1, FIRST = 2 };
 
@@ -96,7 +94,7 @@ static struct number_kernel number_kernel(double mu, double sigma)
 	double scale = 1 / sigma, lo = -mu * scale, hi = (1 - mu) * scale;
 	double total = lo < -8.3 && hi > 8.3 ? 0 : normal_log_mass(lo, hi);
 
-	return (struct number_kernel){mu, scale, total, log(scale) - log_sqrt_2pi - total};
+	return (struct number_kernel){mu, scale, total, log(scale) + normal_log_pdf(0) - total};
 }
 
 /* The larger gap to the neighbours of the run [from, to) of equal values; the ends of the cube are neighbours
