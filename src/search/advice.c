@@ -3,30 +3,12 @@
 #include "command.h"
 #include "expr.h"
 #include "json.h"
+#include "report.h"
 #include "rng.h"
 #include "text.h"
 
 #include <math.h>
 #include <string.h>
-
-static void put_text(struct bytes *b, const char *s)
-{
-	text_put_json(b, s, strlen(s));
-}
-
-static void put_key(struct bytes *b, const char *key)
-{
-	put_text(b, key);
-	text_put(b, ": ");
-}
-
-static void put_number(struct bytes *b, double v)
-{
-	char buf[TEXT_NUMBER];
-
-	text_double(buf, v);
-	text_put(b, buf);
-}
 
 /* ---- domains ------------------------------------------------------------------------------------- */
 
@@ -34,23 +16,23 @@ static void put_bound(struct bytes *b, const char *key, const struct expr *e, co
 {
 	const struct scope none = {0};
 
-	text_put(b, ", ");
-	put_key(b, key);
+	report_key(b, key);
 	if (expr_is_constant(e))
-		put_number(b, expr_number(e, &none));
+		report_put_number(b, expr_number(e, &none));
 	else
-		put_text(b, text);
+		report_put_string(b, text);
 }
 
 static void put_choices(struct bytes *b, const struct param *p)
 {
-	text_put(b, ", \"choices\": [");
+	report_key(b, "choices");
+	text_put(b, "[");
 	for (uint32_t i = 0; i < p->nchoices; i++) {
 		text_put(b, i ? ", " : "");
 		if (p->choices[i].is_num)
-			put_number(b, p->choices[i].num);
+			report_put_number(b, p->choices[i].num);
 		else
-			put_text(b, p->choices[i].text);
+			report_put_string(b, p->choices[i].text);
 	}
 	text_putf(b, "], \"ordered\": %s", p->ordered ? "true" : "false");
 }
@@ -90,25 +72,21 @@ static void put_domain(struct bytes *b, const struct param *p)
 			text_putf(b, ", \"step\": %lld", (long long)p->step);
 	}
 	if (p->cond_text) {
-		text_put(b, ", \"if\": ");
-		put_text(b, p->cond_text);
+		report_key(b, "if");
+		report_put_string(b, p->cond_text);
 	}
 	text_put(b, "}");
 }
 
 static void put_domains(struct bytes *b, const struct study *s, const struct study_phase *ph, bool own)
 {
-	bool first = true;
-
 	text_put(b, "{");
 	for (uint32_t i = 0; i < ph->nvisible; i++) {
 		const struct visible *w = &ph->visible[i];
 
 		if ((w->phase == ph->index) != own)
 			continue;
-		text_put(b, first ? "" : ", ");
-		first = false;
-		put_key(b, w->name);
+		report_key(b, w->name);
 		put_domain(b, &s->phases[w->phase].space.params[w->index]);
 	}
 	text_put(b, "}");
@@ -128,22 +106,25 @@ void advice_put_opening(struct bytes *b, const struct study *s, const struct stu
 {
 	const char *metric = ph->metric ? ph->metric : s->phases[ph->judge].metric;
 
-	text_put(b, "{\"study\": ");
-	put_text(b, s->name);
-	text_put(b, ", \"phase\": ");
-	put_text(b, ph->name);
+	text_put(b, "{");
+	report_key(b, "study");
+	report_put_string(b, s->name);
+	report_key(b, "phase");
+	report_put_string(b, ph->name);
 	text_putf(b, ", \"outer_fold\": %d, \"seed\": %u, \"goal\": \"%s\", \"metric\": ", outer,
 	          seed_of(s, ph, outer), goal_text(ph->goal));
-	put_text(b, metric);
+	report_put_string(b, metric);
 	text_putf(b, ", \"trials\": %lld, \"total\": %s, \"params\": ", (long long)ph->trials,
 	          ph->trials_total ? "true" : "false");
 	put_domains(b, s, ph, true);
-	text_put(b, ", \"require\": [");
+	report_key(b, "require");
+	text_put(b, "[");
 	for (uint32_t i = 0; i < ph->space.nrequire; i++) {
 		text_put(b, i ? ", " : "");
-		put_text(b, ph->space.require_text[i]);
+		report_put_string(b, ph->space.require_text[i]);
 	}
-	text_put(b, "], \"parents\": ");
+	text_put(b, "]");
+	report_key(b, "parents");
 	put_domains(b, s, ph, false);
 	text_put(b, "}\n");
 }
@@ -151,7 +132,7 @@ void advice_put_opening(struct bytes *b, const struct study *s, const struct stu
 static void put_parents(struct bytes *b, struct arena *scratch, const struct study *s,
                         const struct study_phase *ph, const struct scope *scope)
 {
-	text_put(b, ", \"parents\": ");
+	report_key(b, "parents");
 	text_put(b, command_params_json(scratch, s, ph, scope, false));
 }
 
@@ -192,21 +173,21 @@ void advice_put_tell(struct bytes *b, struct arena *scratch, const struct study 
 		text_putf(b, ", \"trial\": %u", news->trial);
 	text_putf(b, ", \"state\": \"%s\"", news->rule ? "infeasible" : states[news->end]);
 	if (news->rule) {
-		text_put(b, ", \"require\": ");
-		put_text(b, news->rule);
+		report_key(b, "require");
+		report_put_string(b, news->rule);
 	}
 	if ((pruned || news->end == TRIAL_COMPLETE) && isfinite(news->value)) {
-		text_put(b, ", \"value\": ");
-		put_number(b, news->value);
+		report_key(b, "value");
+		report_put_number(b, news->value);
 	}
 	if (pruned && isfinite(news->step)) {
-		text_put(b, ", \"step\": ");
-		put_number(b, news->step);
+		report_key(b, "step");
+		report_put_number(b, news->step);
 	}
 	if (news->scope) {
 		struct scope parents = without_own(scratch, ph, news->scope);
 
-		text_put(b, ", \"params\": ");
+		report_key(b, "params");
 		text_put(b, command_params_json(scratch, s, ph, news->scope, true));
 		put_parents(b, scratch, s, ph, &parents);
 	}
