@@ -35,6 +35,11 @@ static inline bool cell_active(struct cell c)
 {
 	return c.lo == c.lo;
 }
+/* Both without a value, or the same one. */
+static inline bool cell_equal(struct cell a, struct cell b)
+{
+	return cell_active(a) ? a.lo == b.lo && a.hi == b.hi : !cell_active(b);
+}
 static inline double cell_middle(struct cell c)
 {
 	return 0.5 * (c.lo + c.hi);
@@ -122,8 +127,12 @@ struct cube_search {
 };
 extern const struct cube_search tpe_search, gp_search, cmaes_search, auto_search;
 
-/* Point k of the scrambled Sobol sequence of this search over parent (where there are several) and own axes:
- * the first points of all models. False when it is not feasible or known. */
-bool cube_startup(const struct cube_ask *q, uint32_t k, double *u, uint32_t *parent, struct cell *at);
+/* Did this trial stand on that parent, as far as the context tells? */
+bool cube_stands_on(const struct cube_ask *q, const struct observation *o, uint32_t parent);
+
+/* Point q->k of the scrambled Sobol sequence of this search over parent (where there are several) and own
+ * axes: the first points of all models. One that is not feasible, or known, is replaced by the one `stride`
+ * further on, so many times as there are tries; false when all are like that. */
+bool cube_startup(const struct cube_ask *q, uint32_t stride, uint32_t tries, double *u, uint32_t *parent);
 
 #endif

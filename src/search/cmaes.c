@@ -343,17 +343,6 @@ static double draw_alone(const struct cube_ask *q, uint32_t axis, struct rng *r)
 	return fmin(m + sd * normal_truncated(-m / sd, (1 - m) / sd, u), just_below_1);
 }
 
-static bool same_context(const struct cube_ask *q, const struct cell *context, const struct observation *o)
-{
-	for (uint32_t i = q->h->nown; i < q->h->naxes; i++) {
-		struct cell a = o->cells[i], b = context[i - q->h->nown];
-
-		if (cell_active(a) != cell_active(b) || (cell_active(a) && (a.lo != b.lo || a.hi != b.hi)))
-			return false;
-	}
-	return true;
-}
-
 static uint32_t draw_parent(const struct cube_ask *q, struct rng *r, double *weights)
 {
 	uint32_t n = count_better(q->h);
@@ -365,7 +354,7 @@ static uint32_t draw_parent(const struct cube_ask *q, struct rng *r, double *wei
 	for (uint32_t p = 0; p < q->nparents; p++) {
 		weights[p] = 0.5;
 		for (uint32_t i = 0; q->contexts[p] && i < n; i++)
-			weights[p] += same_context(q, q->contexts[p], history_at(q->h, q->h->best[i]));
+			weights[p] += cube_stands_on(q, history_at(q->h, q->h->best[i]), p);
 	}
 	return draw_counted(r, weights, q->nparents);
 }

@@ -117,8 +117,17 @@ void history_end(struct history *h, uint32_t number, enum outcome o, double valu
 	append(h, number);
 }
 
+/* ---- a question -------------------------------------------------------------------------------- */
+bool cube_stands_on(const struct cube_ask *q, const struct observation *o, uint32_t parent)
+{
+	for (uint32_t i = q->h->nown; i < q->h->naxes; i++)
+		if (!cell_equal(q->contexts[parent][i - q->h->nown], o->cells[i]))
+			return false;
+	return true;
+}
+
 /* ---- the first points -------------------------------------------------------------------------- */
-bool cube_startup(const struct cube_ask *q, uint32_t k, double *u, uint32_t *parent, struct cell *at_cells)
+static void sobol_coordinates(const struct cube_ask *q, uint32_t k, double *u, uint32_t *parent)
 {
 	uint64_t seed = q->seed | 1; /* never the plain sequence */
 	uint32_t dim = 0;
@@ -128,5 +137,16 @@ bool cube_startup(const struct cube_ask *q, uint32_t k, double *u, uint32_t *par
 		*parent = (uint32_t)(sobol_point(k, dim++, seed) * q->nparents);
 	for (uint32_t i = 0; i < q->h->nown; i++)
 		u[i] = sobol_point(k, dim++, seed);
-	return q->place(q->ctx, *parent, u, at_cells) && !q->known(q->ctx, *parent, at_cells);
+}
+
+bool cube_startup(const struct cube_ask *q, uint32_t stride, uint32_t tries, double *u, uint32_t *parent)
+{
+	struct cell *cells = arena_array(q->scratch, q->h->nown, sizeof *cells);
+
+	for (uint32_t i = 0; i < tries; i++) {
+		sobol_coordinates(q, q->k + i * stride, u, parent);
+		if (q->place(q->ctx, *parent, u, cells) && !q->known(q->ctx, *parent, cells))
+			return true;
+	}
+	return false;
 }

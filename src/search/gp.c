@@ -36,7 +36,8 @@ enum {
 	GP_AROUND = 8,       /* best observations to look around */
 	GP_CHAIN = 4,        /* fits, each from the one before */
 	GP_EVALUATIONS = 60, /* of a fit that begins anew; half of it for the others */
-	GP_TRIES = 32        /* points of startup before the caller is left to draw */
+	GP_TRIES = 32,       /* points of startup before the caller is left to draw */
+	GP_STRIDE = 1 << 20  /* between them: further than there are trials */
 };
 
 /* ---- values ------------------------------------------------------------------------------------ */
@@ -292,12 +293,7 @@ static uint32_t startup(const struct cube_ask *q)
 
 static bool ask_startup(const struct cube_ask *q, double *u, uint32_t *parent)
 {
-	struct cell *at = arena_array(q->scratch, q->h->nown, sizeof *at);
-
-	for (uint32_t i = 0; i < GP_TRIES; i++)
-		if (cube_startup(q, q->k + (i << 20), u, parent, at))
-			return true;
-	return false;
+	return cube_startup(q, GP_STRIDE, GP_TRIES, u, parent);
 }
 
 static double incumbent_of(const struct gp *g)

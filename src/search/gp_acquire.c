@@ -219,24 +219,14 @@ static void look_everywhere(struct maximiser *m)
 }
 
 /* ---- around the best --------------------------------------------------------------------------- */
-static bool same_cell(struct cell a, struct cell b)
-{
-	return cell_active(a) ? a.lo == b.lo && a.hi == b.hi : !cell_active(b);
-}
-
 /* Which parent this observation stands on; another one where that is not to be chosen now. */
 static uint32_t parent_of(struct maximiser *m, const struct observation *o)
 {
 	const struct cube_ask *q = m->a->q;
 
-	for (uint32_t p = 0; p < q->nparents && q->nparents > 1; p++) {
-		uint32_t i = m->nown;
-
-		while (i < m->naxes && same_cell(q->contexts[p][i - m->nown], o->cells[i]))
-			i++;
-		if (i == m->naxes)
+	for (uint32_t p = 0; p < q->nparents && q->nparents > 1; p++)
+		if (cube_stands_on(q, o, p))
 			return p;
-	}
 	return some_parent(m);
 }
 

@@ -371,23 +371,13 @@ static bool propose(struct model *m, double *u, uint32_t *parent)
 }
 
 /* ---- asking ------------------------------------------------------------------------------------ */
-static bool startup(const struct cube_ask *q, double *u, uint32_t *parent)
-{
-	struct cell *at = arena_array(q->scratch, q->h->nown, sizeof *at);
-
-	for (uint32_t i = 0; i < STARTUP_TRIES; i++)
-		if (cube_startup(q, q->k + i * STARTUP_STRIDE, u, parent, at))
-			return true;
-	return false;
-}
-
 static bool tpe_ask(void *state, const struct cube_ask *q, double *u, uint32_t *parent)
 {
 	struct tpe *t = state;
 	struct model m;
 
 	if (q->h->nended < tuning.startup)
-		return startup(q, u, parent);
+		return cube_startup(q, STARTUP_STRIDE, STARTUP_TRIES, u, parent);
 	refresh(t, q->h);
 	m = make_model(t, q);
 	return propose(&m, u, parent);
