@@ -343,33 +343,43 @@ static double draw_alone(const struct cube_ask *q, uint32_t axis, struct rng *r)
 	return fmin(m + sd * normal_truncated(-m / sd, (1 - m) / sd, u), just_below_1);
 }
 
-static uint32_t draw_parent(const struct cube_ask *q, struct rng *r, double *weights)
+/* NULL: there is nothing to tell them apart by. */
+static double *weigh_parents(const struct cube_ask *q)
 {
 	uint32_t n = count_better(q->h);
+	double *weights;
 
-	if (q->nparents <= 1)
-		return 0;
-	if (q->h->naxes == q->h->nown)
-		return (uint32_t)rng_below(r, q->nparents);
+	if (q->nparents <= 1 || q->h->naxes == q->h->nown)
+		return NULL;
+	weights = arena_array(q->scratch, q->nparents, sizeof *weights);
 	for (uint32_t p = 0; p < q->nparents; p++) {
 		weights[p] = 0.5;
 		for (uint32_t i = 0; q->contexts[p] && i < n; i++)
 			weights[p] += cube_stands_on(q, history_at(q->h, q->h->best[i]), p);
 	}
-	return draw_counted(r, weights, q->nparents);
+	return weights;
+}
+
+static uint32_t draw_parent(const struct cube_ask *q, struct rng *r, const double *weights)
+{
+	if (q->nparents <= 1)
+		return 0;
+	return weights ? draw_counted(r, weights, q->nparents) : (uint32_t)rng_below(r, q->nparents);
 }
 
 /* ---- points ------------------------------------------------------------------------------------ */
 struct drawing { /* of one ask */
 	struct rng rng;
-	double *z, *x, *weights;
-	double widest; /* factor by which the distribution would cover the cube */
+	double *z, *x;
+	double *choices; /* weights, for one axis at a time */
+	double *parents; /* weights, or NULL */
+	double widest;   /* factor by which the distribution would cover the cube */
 	struct cell *at;
 };
 
 static struct drawing begin_drawing(const struct cmaes *s, const struct cube_ask *q)
 {
-	uint32_t most = q->nparents;
+	uint32_t most = 0;
 	struct drawing w = {0};
 	double sd = smallest_sd;
 
@@ -379,7 +389,8 @@ static struct drawing begin_drawing(const struct cmaes *s, const struct cube_ask
 			most = q->h->axes[i].levels;
 	w.z = arena_array(q->scratch, s->d + 1, sizeof *w.z);
 	w.x = arena_array(q->scratch, s->d + 1, sizeof *w.x);
-	w.weights = arena_array(q->scratch, most + 1, sizeof *w.weights);
+	w.choices = arena_array(q->scratch, most + 1, sizeof *w.choices);
+	w.parents = weigh_parents(q);
 	w.at = arena_array(q->scratch, q->h->nown + 1, sizeof *w.at);
 	for (uint32_t i = 0; i < s->d; i++)
 		sd = fmax(sd, evolution_sd(&s->e, i));
@@ -429,7 +440,7 @@ static void draw_point(const struct cmaes *s, const struct cube_ask *q, int try,
 		    s->nactive[i] < s->taken - s->taken / 2 ? draw_alone(q, s->axis[i], r) : w->x[i];
 	for (uint32_t i = 0; i < q->h->nown; i++)
 		if (q->h->axes[i].kind == AXIS_CHOICE)
-			u[i] = draw_choice(q, i, r, w->weights);
+			u[i] = draw_choice(q, i, r, w->choices);
 }
 
 static bool cmaes_ask(void *state, const struct cube_ask *q, double *u, uint32_t *parent)
@@ -440,7 +451,7 @@ static bool cmaes_ask(void *state, const struct cube_ask *q, double *u, uint32_t
 	fold(s, q);
 	w = begin_drawing(s, q);
 	for (int i = 0; i < TRIES; i++) {
-		*parent = draw_parent(q, &w.rng, w.weights);
+		*parent = draw_parent(q, &w.rng, w.parents);
 		draw_point(s, q, i, &w, u);
 		if (q->place(q->ctx, *parent, u, w.at) && !q->known(q->ctx, *parent, w.at))
 			return true;

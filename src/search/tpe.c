@@ -229,6 +229,7 @@ struct model {
 	const struct cube_ask *q;
 	struct density below, above;
 	struct rng rng;
+	double *picks;               /* cumulative chances of the kernels below */
 	uint32_t *parents, nparents; /* that are looked at */
 	double *chances; /* [kernel below][parent]: cumulative over the parents; NULL when there is one */
 	struct cell *at; /* naxes, work space: a candidate and its context */
@@ -275,6 +276,15 @@ static void accumulate(double *x, uint32_t n)
 		x[i] = sum += exp(x[i] - all);
 }
 
+static void find_picks(struct model *m)
+{
+	uint32_t n = parzen_count(m->below.parzen);
+
+	m->picks = arena_array(m->q->scratch, n, sizeof *m->picks);
+	memcpy(m->picks, m->below.base, n * sizeof *m->picks);
+	accumulate(m->picks, n);
+}
+
 static void find_chances(struct model *m)
 {
 	struct density *d = &m->below;
@@ -300,6 +310,7 @@ static struct model make_model(const struct tpe *t, const struct cube_ask *q)
 	m.at = arena_array(q->scratch, q->h->naxes, sizeof *m.at);
 	m.below = density_of(&m, &below, &tuning.below);
 	m.above = density_of(&m, &above, &tuning.above);
+	find_picks(&m);
 	choose_parents(&m);
 	if (q->nparents > 1)
 		find_chances(&m);
@@ -318,18 +329,9 @@ static uint32_t fall(struct rng *r, const double *sums, uint32_t n)
 	return i;
 }
 
-static uint32_t pick_kernel(struct model *m)
-{
-	uint32_t n = parzen_count(m->below.parzen);
-
-	memcpy(m->below.sum, m->below.base, n * sizeof *m->below.sum);
-	accumulate(m->below.sum, n);
-	return fall(&m->rng, m->below.sum, n);
-}
-
 static uint32_t draw_candidate(struct model *m, double *u)
 {
-	uint32_t kernel = pick_kernel(m), parent = 0;
+	uint32_t kernel = fall(&m->rng, m->picks, parzen_count(m->below.parzen)), parent = 0;
 
 	if (m->chances)
 		parent = m->parents[fall(&m->rng, m->chances + kernel * m->nparents, m->nparents)];
