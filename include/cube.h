@@ -52,6 +52,12 @@ static inline uint32_t cell_choice(struct cell c, uint32_t levels)
 	return i < levels ? i : levels - 1;
 }
 
+/* The nearest coordinate there is: in [0, 1). */
+static inline double cube_inside(double u)
+{
+	return u > 0 ? u < 1 ? u : 1 - 0x1p-53 : 0;
+}
+
 /* In order from best to worst: a complete value is better than a pruned one, a pruned one (the later step
  * first, then the value) than a failed one. */
 enum outcome { OUTCOME_PENDING, OUTCOME_COMPLETE, OUTCOME_PRUNED, OUTCOME_FAILED, OUTCOME_GONE };

@@ -50,7 +50,7 @@ enum {
 	LAMBDA_MAX = 512,
 	BETTER_MAX = 25
 };
-static const double first_sd = 1.0 / 6, smallest_sd = 1e-7, just_below_1 = 1 - 0x1p-53;
+static const double first_sd = 1.0 / 6, smallest_sd = 1e-7;
 
 struct cmaes {
 	struct arena home, arena; /* home holds this struct, arena all else */
@@ -300,7 +300,7 @@ static double draw_choice(const struct cube_ask *q, uint32_t axis, struct rng *r
 	}
 	chosen = draw_counted(r, weights, levels);
 	u = (chosen + rng_unit(r)) / levels;
-	return fmin(u, just_below_1);
+	return cube_inside(u);
 }
 
 /* Where the better ones among those have it in which it is active. */
@@ -340,7 +340,7 @@ static double draw_alone(const struct cube_ask *q, uint32_t axis, struct rng *r)
 		return u;
 	m = at[i];
 	sd = bandwidth(at, n);
-	return fmin(m + sd * normal_truncated(-m / sd, (1 - m) / sd, u), just_below_1);
+	return cube_inside(m + sd * normal_truncated(-m / sd, (1 - m) / sd, u));
 }
 
 /* NULL: there is nothing to tell them apart by. */
@@ -401,7 +401,7 @@ static struct drawing begin_drawing(const struct cmaes *s, const struct cube_ask
 static bool inside(const double *x, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		if (!(x[i] >= 0 && x[i] <= just_below_1))
+		if (!(x[i] >= 0 && x[i] < 1))
 			return false;
 	return true;
 }
@@ -425,7 +425,7 @@ static void draw_numbers(const struct cmaes *s, const struct cube_ask *q, int tr
 	for (int i = 1; i < BOUND_TRIES && !inside(w->x, s->d); i++)
 		draw_normal(s, q, false, wide, w);
 	for (uint32_t i = 0; i < s->d; i++)
-		w->x[i] = fmin(fmax(w->x[i], 0), just_below_1);
+		w->x[i] = cube_inside(w->x[i]);
 }
 
 static void draw_point(const struct cmaes *s, const struct cube_ask *q, int try, struct drawing *w, double *u)

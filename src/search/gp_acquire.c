@@ -230,11 +230,6 @@ static uint32_t parent_of(struct maximiser *m, const struct observation *o)
 	return some_parent(m);
 }
 
-static double inside(double u)
-{
-	return u < 0 ? 0 : u >= 1 ? 0x1.fffffffffffffp-1 : u;
-}
-
 /* Sum of 12 uniform ones, near enough to normal. */
 static double bell(struct rng *r)
 {
@@ -249,7 +244,7 @@ static double moved(struct maximiser *m, uint32_t axis, struct cell c, double wi
 {
 	if (!cell_active(c) || m->a->q->h->axes[axis].kind == AXIS_CHOICE)
 		return rng_unit(&m->rng);
-	return inside(cell_middle(c) + fmax(width, c.hi - c.lo) * bell(&m->rng));
+	return cube_inside(cell_middle(c) + fmax(width, c.hi - c.lo) * bell(&m->rng));
 }
 
 /* Each coordinate moves with this chance, one at least. */
@@ -264,7 +259,7 @@ static void look_around(struct maximiser *m, const struct observation *o, uint32
 		if (d == always || rng_unit(&m->rng) < chance)
 			u[d] = moved(m, d, c, width);
 		else
-			u[d] = cell_active(c) ? inside(cell_middle(c)) : rng_unit(&m->rng);
+			u[d] = cell_active(c) ? cube_inside(cell_middle(c)) : rng_unit(&m->rng);
 	}
 	offer(m, u, parent);
 }
@@ -303,7 +298,7 @@ static void find_moving(struct maximiser *m)
 		m->moving[m->nmoving] = d;
 		m->feature[m->nmoving] = f;
 		m->lo[m->nmoving] = 0;
-		m->hi[m->nmoving] = 0x1.fffffffffffffp-1;
+		m->hi[m->nmoving] = cube_inside(1);
 		m->at[m->nmoving++] = cell_middle(c);
 	}
 }

@@ -310,7 +310,7 @@ static double draw_number(const struct number_kernel *k, double u)
 {
 	double x = k->mu + normal_truncated(-k->mu * k->scale, (1 - k->mu) * k->scale, u) / k->scale;
 
-	return fmin(fmax(x, 0), 1 - 0x1p-53);
+	return cube_inside(x);
 }
 
 static double draw_choice(const struct kernels *k, uint32_t kernel, uint32_t levels, double u)
@@ -322,7 +322,7 @@ static double draw_choice(const struct kernels *k, uint32_t kernel, uint32_t lev
 	/* In the point's own level with what it has more than the others, else in any. */
 	if (u < hit - miss)
 		return (kernel - 0.5) / levels;
-	return fmin((u - (hit - miss)) / (1 - (hit - miss)), 1 - 0x1p-53);
+	return cube_inside((u - (hit - miss)) / (1 - (hit - miss)));
 }
 
 void parzen_draw(const struct parzen *z, uint32_t i, uint32_t n, struct rng *r, double *u)
