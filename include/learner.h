@@ -40,10 +40,9 @@ void learner_prior(struct learner *l, const struct scope *scope, double value);
 /* Was there a trial with these own values after these parents? */
 bool learner_knows(const struct learner *l, struct key128 place, const struct value *own);
 
-/* What sampler_ask does for searches that learn; q->known is not asked: the learner knows. `places` (one for
- * each of q->nparents) name the combinations as learner_begin is told. workers: that will be busy at a time.
- * EXHAUSTED: every point of a finite space has been tried. */
-enum sampler_answer learner_ask(struct learner *l, const struct sampler_ask *q, const struct key128 *places,
-                                uint32_t workers, struct value *own, uint32_t *parent);
+/* What sampler_ask does for searches that learn: q->learner is asked, and q->known is not: the learner knows.
+ * q->places name the combinations as learner_begin is told. EXHAUSTED: every point of a finite space has been
+ * tried. */
+enum sampler_answer learner_ask(const struct sampler_ask *q, struct value *own, uint32_t *parent);
 
 #endif

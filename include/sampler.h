@@ -25,8 +25,8 @@ struct sampler_ask {
 	bool (*ready)(void *ctx, uint32_t parent);
 	void *ctx;
 	/* For searches that learn: what has learned (NULL: answer as Sobol, to show what a point may look
-	 * like), the names of the parent combinations (nparents), how
-	 * many trials run at a time, and how many seconds pass between two questions (0: not known). */
+	 * like), the names of the parent combinations (nparents), how many trials run at a time, and how
+	 * many seconds pass between two questions (0: not known). */
 	struct learner *learner;
 	const struct key128 *places;
 	uint32_t workers;

@@ -261,7 +261,6 @@ bool learner_knows(const struct learner *l, struct key128 place, const struct va
 struct question {
 	struct learner *l;
 	struct search_view v;
-	const struct key128 *places;
 };
 
 static bool place_point(struct question *x, uint32_t parent, const double *u)
@@ -290,7 +289,7 @@ static bool place(void *ctx, uint32_t parent, const double *u, struct cell *out)
 
 static bool point_known(const struct question *x)
 {
-	return has_point(x->l, point_key(x->l, x->places[x->v.parent], x->v.own));
+	return has_point(x->l, point_key(x->l, x->v.q->places[x->v.parent], x->v.own));
 }
 
 static bool known(void *ctx, uint32_t parent, const struct cell *at)
@@ -312,13 +311,13 @@ static const struct cell *const *contexts_of(struct question *x)
 
 		search_bind(&x->v, p);
 		locate(l, l->nown, l->norigins, &x->v.scope, cells);
-		locate_place(l, x->places[p], cells);
+		locate_place(l, q->places[p], cells);
 		list[p] = cells + l->nown;
 	}
 	return list;
 }
 
-static bool ask_model(struct question *x, uint32_t workers)
+static bool ask_model(struct question *x)
 {
 	struct learner *l = x->l;
 	const struct sampler_ask *q = x->v.q;
@@ -333,7 +332,7 @@ static bool ask_model(struct question *x, uint32_t workers)
 	                       .k = q->k,
 	                       .seed = search_fold(search_seed(q), l->options.seed),
 	                       .trials = q->phase->trials < INT64_MAX ? q->phase->trials : 0,
-	                       .workers = workers ? workers : 1,
+	                       .workers = q->workers ? q->workers : 1,
 	                       .interval_seconds = q->interval_seconds,
 	                       .scratch = q->scratch};
 
@@ -395,14 +394,13 @@ static enum sampler_answer ask_at_random(struct question *x)
 	return known_ones ? look_through(x, rng_next(&r)) : SAMPLER_INFEASIBLE;
 }
 
-enum sampler_answer learner_ask(struct learner *l, const struct sampler_ask *q, const struct key128 *places,
-                                uint32_t workers, struct value *own, uint32_t *parent)
+enum sampler_answer learner_ask(const struct sampler_ask *q, struct value *own, uint32_t *parent)
 {
-	struct question x = {.l = l, .v = {.q = q, .own = own}, .places = places};
+	struct question x = {.l = q->learner, .v = {.q = q, .own = own}};
 	enum sampler_answer answer = SAMPLER_OK;
 
 	x.v.u = arena_array(q->scratch, q->phase->space.nparams, sizeof *x.v.u);
-	if (!ask_model(&x, workers))
+	if (!ask_model(&x))
 		answer = ask_at_random(&x);
 	*parent = x.v.parent;
 	return answer;

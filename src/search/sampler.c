@@ -138,7 +138,7 @@ enum sampler_answer sampler_ask(const struct sampler_ask *q, struct value *own, 
 	if (ask_enqueued(&v))
 		answer = SAMPLER_OK;
 	else if (q->phase->space.nparams && search_learns(q->phase->search) && q->learner)
-		return learner_ask(q->learner, q, q->places, q->workers, own, parent);
+		return learner_ask(q, own, parent);
 	else if (q->phase->space.nparams == 0)
 		answer = ask_without_params(&v);
 	else

@@ -68,13 +68,16 @@ static enum sampler_answer ask(struct searcher *s, struct value *own)
 	                        .k = s->asked,
 	                        .nparents = 1,
 	                        .scope_of = no_parent_scope,
+	                        .learner = s->learner,
+	                        .places = &no_parents,
+	                        .workers = s->workers,
 	                        .cursor = &s->cursor,
 	                        .scratch = &s->scratch};
 	uint32_t parent;
 
 	if (!s->learner || s->blind)
 		return sampler_ask(&q, own, &parent);
-	return learner_ask(s->learner, &q, &no_parents, s->workers, own, &parent);
+	return learner_ask(&q, own, &parent);
 }
 
 static double number_of(const struct task_param *t, const struct param *p, const struct value *v)

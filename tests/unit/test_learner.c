@@ -93,10 +93,13 @@ static enum sampler_answer ask(struct fixture *x)
 	                        .scope_of = scope_of,
 	                        .ready = x->nparents > 1 ? ready : NULL,
 	                        .ctx = x,
+	                        .learner = x->learner,
+	                        .places = x->places,
+	                        .workers = 1,
 	                        .cursor = &x->cursor,
 	                        .scratch = &x->scratch};
 
-	return learner_ask(x->learner, &q, x->places, 1, x->own, &x->parent);
+	return learner_ask(&q, x->own, &x->parent);
 }
 
 /* Begin what was asked last; its number. */
