@@ -137,17 +137,21 @@ static void locate(struct learner *l, uint32_t from, uint32_t to, const struct s
 	}
 }
 
-static void locate_place(const struct learner *l, struct key128 place, struct cell *cells)
+/* A question has the places in the order of the options: number `guess` is looked at first. */
+static void locate_place(const struct learner *l, struct key128 place, uint32_t guess, struct cell *cells)
 {
-	uint32_t n = l->options.nplaces;
+	uint32_t n = l->options.nplaces, i = 0;
 	struct cell *c = &cells[l->norigins];
 
 	if (l->norigins == l->naxes)
 		return;
+	if (guess < n && key_equal(l->options.places[guess], place))
+		i = guess;
+	while (i < n && !key_equal(l->options.places[i], place))
+		i++;
 	*c = (struct cell){(double)NAN, (double)NAN};
-	for (uint32_t i = 0; i < n; i++)
-		if (key_equal(l->options.places[i], place))
-			*c = (struct cell){(double)i / n, (double)(i + 1) / n};
+	if (i < n)
+		*c = (struct cell){(double)i / n, (double)(i + 1) / n};
 }
 
 /* ---- the points there are ---------------------------------------------------------------------- */
@@ -208,7 +212,7 @@ static void add_point(struct learner *l, struct key128 k)
 uint32_t learner_begin(struct learner *l, struct key128 place, const struct scope *scope)
 {
 	locate(l, 0, l->norigins, scope, l->cells);
-	locate_place(l, place, l->cells);
+	locate_place(l, place, 0, l->cells);
 	if (l->phase->space.nparams)
 		add_point(l, point_key(l, place, scope->by_phase[l->phase->index]));
 	return history_begin(&l->history, l->cells);
@@ -311,7 +315,7 @@ static const struct cell *const *contexts_of(struct question *x)
 
 		search_bind(&x->v, p);
 		locate(l, l->nown, l->norigins, &x->v.scope, cells);
-		locate_place(l, q->places[p], cells);
+		locate_place(l, q->places[p], p, cells);
 		list[p] = cells + l->nown;
 	}
 	return list;
