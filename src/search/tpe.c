@@ -40,15 +40,14 @@ static const struct tuning {
 	uint32_t candidates;
 	uint32_t draws; /* to find that many that are feasible and new */
 	double liar;    /* weight of a pending point */
-	struct parzen_rules below, above;
+	struct parzen_rules kernels;
 } tuning = {
     .startup = 10,
     .gamma = 0.1,
     .candidates = 48,
     .draws = 400,
     .liar = 1,
-    .below = {.prior_weight = 2, .sigma_joint = 0.2, .sigma_least = 0.01, .sigma_count = 1},
-    .above = {.prior_weight = 2, .sigma_joint = 0.2, .sigma_least = 0.01, .sigma_count = 1},
+    .kernels = {.prior_weight = 2, .sigma_joint = 0.2, .sigma_least = 0.01, .sigma_count = 1},
 };
 
 /* Startup points that did not work are replaced by far ones; odd, so that these differ in all digits. */
@@ -243,11 +242,11 @@ static void add_context(const struct model *m, struct density *d, uint32_t paren
 		parzen_add(d->parzen, q->h->nown, q->h->naxes, q->contexts[parent], sum);
 }
 
-static struct density density_of(const struct model *m, const struct set *s, const struct parzen_rules *rules)
+static struct density density_of(const struct model *m, const struct set *s)
 {
 	struct arena *a = m->q->scratch;
 	const struct history *h = m->q->h;
-	struct density d = {.parzen = parzen_new(a, h->axes, h->naxes, s->points, s->n, rules)};
+	struct density d = {.parzen = parzen_new(a, h->axes, h->naxes, s->points, s->n, &tuning.kernels)};
 	uint32_t n = parzen_count(d.parzen);
 
 	d.base = arena_array(a, n, sizeof *d.base);
@@ -308,8 +307,8 @@ static struct model make_model(const struct tpe *t, const struct cube_ask *q)
 
 	rng_seed(&m.rng, search_fold(search_fold(q->seed, q->k), 1));
 	m.at = arena_array(q->scratch, q->h->naxes, sizeof *m.at);
-	m.below = density_of(&m, &below, &tuning.below);
-	m.above = density_of(&m, &above, &tuning.above);
+	m.below = density_of(&m, &below);
+	m.above = density_of(&m, &above);
 	find_picks(&m);
 	choose_parents(&m);
 	if (q->nparents > 1)
