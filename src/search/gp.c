@@ -210,23 +210,17 @@ struct gp_state {
 
 static void *gp_open(void)
 {
-	struct arena a;
-	struct gp_state *s;
+	struct arena a = {0};
+	struct gp_state *s = arena_alloc(&a, sizeof *s);
 
-	arena_init(&a);
-	s = arena_alloc(&a, sizeof *s);
 	s->arena = a;
 	return s;
 }
 
 static void gp_close(void *state)
 {
-	struct gp_state *s = state;
-	struct arena a;
+	struct arena a = ((struct gp_state *)state)->arena; /* it holds the state itself */
 
-	if (!s)
-		return;
-	a = s->arena;
 	arena_finish(&a);
 }
 
