@@ -147,14 +147,14 @@ static double excess(struct view *v, struct arena *scratch)
 }
 
 /* ---- one parameter ----------------------------------------------------------------------------- */
-struct ranked {
+struct result {
 	double value;
 	uint32_t trial;
 };
 
 static int by_value(const void *a, const void *b)
 {
-	const struct ranked *x = a, *y = b;
+	const struct result *x = a, *y = b;
 
 	if (x->value != y->value)
 		return x->value < y->value ? -1 : 1;
@@ -176,7 +176,7 @@ static uint32_t step_at(struct cell c, uint32_t grid)
 }
 
 /* How many trials are the best tenth, equals of the last one included. `order` is all, the best first. */
-static uint32_t count_best(const struct ranked *order, uint32_t n)
+static uint32_t count_best(const struct result *order, uint32_t n)
 {
 	uint32_t best = (uint32_t)ceil(best_part * n);
 
@@ -186,7 +186,7 @@ static uint32_t count_best(const struct ranked *order, uint32_t n)
 	return best < n ? best : n;
 }
 
-static double weigh(const struct importance_trials *t, uint32_t axis, const struct ranked *order,
+static double weigh(const struct importance_trials *t, uint32_t axis, const struct result *order,
                     uint32_t nbest, struct arena *scratch)
 {
 	struct view v = {.kind = t->axes[axis].kind, .grid = grid_of(t->axes[axis])};
@@ -213,12 +213,12 @@ static double weigh(const struct importance_trials *t, uint32_t axis, const stru
 
 void importance_find(const struct importance_trials *t, struct arena *scratch, double *shares)
 {
-	struct ranked *order = arena_array(scratch, t->n + 1, sizeof *order);
+	struct result *order = arena_array(scratch, t->n + 1, sizeof *order);
 	uint32_t nbest;
 	double sum = 0;
 
 	for (uint32_t i = 0; i < t->n; i++)
-		order[i] = (struct ranked){t->values[i], i};
+		order[i] = (struct result){t->values[i], i};
 	qsort(order, t->n, sizeof *order, by_value);
 	nbest = count_best(order, t->n);
 	for (uint32_t a = 0; a < t->naxes; a++) {
