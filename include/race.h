@@ -15,16 +15,13 @@
 #ifndef RACE_H
 #define RACE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-enum race_aggregate { RACE_MEAN, RACE_MEDIAN, RACE_MIN, RACE_MAX };
+#include "study.h"
 
 struct race_look {
 	const double *mine, *theirs; /* values on the same m folds, in the same order */
 	uint32_t m, folds;           /* folds: in all; m < folds */
 	double incumbent;            /* its value over all folds */
-	enum race_aggregate aggregate;
+	enum aggregate aggregate;
 	bool maximize;
 	bool has_best; /* the best value the metric can have is known: */
 	double best;   /* 0 of an error, 1 of an accuracy */

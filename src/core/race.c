@@ -1,5 +1,7 @@
 #include "race.h"
 
+#include "stats.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,26 +109,23 @@ static double worse_by(const struct race_look *x, double mine, double theirs)
 /* The best it can come to. False: nothing is known. */
 static bool best_possible(const struct race_look *x, double *value)
 {
-	bool worst_counts = x->aggregate == (x->maximize ? RACE_MIN : RACE_MAX);
-	double sum = 0, worst = x->mine[0];
+	double all[RACE_FOLDS_MAX];
 
-	for (uint32_t i = 0; i < x->m; i++) {
-		sum += x->mine[i];
-		worst = worse_by(x, x->mine[i], worst) > 0 ? x->mine[i] : worst;
+	if (x->aggregate == (x->maximize ? AGGREGATE_MIN : AGGREGATE_MAX)) {
+		*value = x->maximize ? stats_min(x->mine, x->m) : stats_max(x->mine, x->m);
+		return true;
 	}
-	*value = worst_counts ? worst : (sum + (x->folds - x->m) * x->best) / x->folds;
-	return worst_counts || (x->aggregate == RACE_MEAN && x->has_best);
+	for (uint32_t i = 0; i < x->folds; i++)
+		all[i] = i < x->m ? x->mine[i] : x->best;
+	*value = stats_mean(all, x->folds);
+	return x->aggregate == AGGREGATE_MEAN && x->has_best;
 }
 
 static bool lost_by_t(const struct race_look *x, const double *d, double level)
 {
-	double mean = 0, squares = 0, scale;
+	double mean = stats_mean(d, x->m);
+	double scale = stats_sd(d, x->m) * sqrt(1.0 / x->m + 1.0 / (x->folds - 1));
 
-	for (uint32_t i = 0; i < x->m; i++)
-		mean += d[i] / x->m;
-	for (uint32_t i = 0; i < x->m; i++)
-		squares += (d[i] - mean) * (d[i] - mean);
-	scale = sqrt(squares / (x->m - 1) * (1.0 / x->m + 1.0 / (x->folds - 1)));
 	if (!(mean > 0))
 		return false;
 	return !(scale > 0) || race_student_tail(mean / scale, x->m - 1) < level;
@@ -140,7 +139,7 @@ enum race_verdict race_look(const struct race_look *x)
 		return RACE_ON;
 	if (best_possible(x, &best) && worse_by(x, best, x->incumbent) >= 0)
 		return RACE_LOST_BY_BOUNDS;
-	if (x->m < 2 || x->aggregate == RACE_MIN || x->aggregate == RACE_MAX)
+	if (x->m < 2 || x->aggregate == AGGREGATE_MIN || x->aggregate == AGGREGATE_MAX)
 		return RACE_ON;
 	for (uint32_t i = 0; i < x->m; i++)
 		d[i] = worse_by(x, x->mine[i], x->theirs[i]);
@@ -153,10 +152,8 @@ enum race_verdict race_look(const struct race_look *x)
 double race_corrected(const double *mine, const uint32_t *which, uint32_t m, const double *fold_mean,
                       uint32_t folds)
 {
-	double all = 0, sum = 0;
+	double all = stats_mean(fold_mean, folds), sum = 0;
 
-	for (uint32_t i = 0; i < folds; i++)
-		all += fold_mean[i] / folds;
 	for (uint32_t i = 0; i < m; i++)
 		sum += (mine[i] - (fold_mean[which[i]] - all)) / m;
 	return m ? sum : (double)NAN;

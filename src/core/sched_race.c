@@ -15,6 +15,7 @@
 #include "sched_core.h"
 
 #include "race.h"
+#include "stats.h"
 
 #include <math.h>
 #include <string.h>
@@ -196,10 +197,6 @@ static void collect(const struct sched *s, const struct race_field *x, uint32_t 
 static bool has_lost(const struct sched *s, const struct race_field *x, uint32_t trial,
                      const struct folds_done *done)
 {
-	static const enum race_aggregate aggregates[] = {[AGGREGATE_MEAN] = RACE_MEAN,
-	                                                 [AGGREGATE_MEDIAN] = RACE_MEDIAN,
-	                                                 [AGGREGATE_MIN] = RACE_MIN,
-	                                                 [AGGREGATE_MAX] = RACE_MAX};
 	const struct study_phase *ph = plan_phase(&s->plan, trial);
 	const struct race_runner *incumbent = &x->best[x->places - 1];
 	uint32_t first = plan_trial(&s->plan, incumbent->trial)->first_unit;
@@ -209,7 +206,7 @@ static bool has_lost(const struct sched *s, const struct race_field *x, uint32_t
 	for (uint32_t i = 0; i < done->n; i++)
 		theirs[i] = plan_unit(&s->plan, first + done->which[i])->value;
 	look.incumbent = incumbent->value;
-	look.aggregate = aggregates[ph->aggregate];
+	look.aggregate = ph->aggregate;
 	look.maximize = ph->goal == GOAL_MAXIMIZE;
 	look.has_best = ph->prune->has_best;
 	look.best = ph->prune->best;
@@ -221,15 +218,14 @@ static bool has_lost(const struct sched *s, const struct race_field *x, uint32_t
 static double worth(const struct sched *s, const struct race_field *x, uint32_t trial,
                     const struct folds_done *done)
 {
-	double mean[RACE_FOLDS_MAX], all[RACE_FOLDS_MAX], middle = 0, corrected;
+	double mean[RACE_FOLDS_MAX], all[RACE_FOLDS_MAX], better;
 
-	for (uint32_t i = 0; i < x->folds; i++) {
-		mean[i] = x->fold_sum[i] / x->complete;
-		middle += mean[i] / x->folds;
-	}
-	corrected = race_corrected(done->mine, done->which, done->n, mean, x->folds);
 	for (uint32_t i = 0; i < x->folds; i++)
-		all[i] = corrected + mean[i] - middle;
+		mean[i] = x->fold_sum[i] / x->complete;
+	better =
+	    race_corrected(done->mine, done->which, done->n, mean, x->folds) - stats_mean(mean, x->folds);
+	for (uint32_t i = 0; i < x->folds; i++)
+		all[i] = mean[i] + better;
 	for (uint32_t i = 0; i < done->n; i++)
 		all[done->which[i]] = done->mine[i];
 	return sched_aggregate(plan_phase(&s->plan, trial), all, x->folds);

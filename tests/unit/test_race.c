@@ -78,12 +78,12 @@ static void the_worst_fold_counts(void **state)
 	struct race_look x = look(mine, theirs, 2, 5);
 
 	(void)state;
-	x.aggregate = RACE_MAX;
+	x.aggregate = AGGREGATE_MAX;
 	x.incumbent = 0.4;
 	assert_int_equal(race_look(&x), RACE_LOST_BY_BOUNDS);
 	x.incumbent = 0.6;
 	assert_int_equal(race_look(&x), RACE_ON);
-	x.aggregate = RACE_MIN;
+	x.aggregate = AGGREGATE_MIN;
 	assert_int_equal(race_look(&x), RACE_ON);
 }
 
