@@ -174,7 +174,7 @@ static struct part locate_number(const struct param *p, const struct bounds *b, 
 	double width;
 
 	if (p->kind == DOMAIN_NORMAL)
-		return point(0.5 * erfc(-(x - b->lo) / b->hi / sqrt(2)));
+		return point(normal_cdf((x - b->lo) / b->hi));
 	if (!(x >= b->lo && x <= b->hi))
 		return nowhere();
 	switch (p->kind) {
