@@ -431,14 +431,6 @@ int study_first_error(struct arena *a, const char *path, const struct study_erro
 	return -1;
 }
 
-const char *search_text(enum search_kind k)
-{
-	static const char *const words[] = {"grid", "random", "sobol",   "tpe",  "cmaes",
-	                                    "gp",   "auto",   "program", "given"};
-
-	return words[k];
-}
-
 const struct study_phase *study_find_phase(const struct study *s, const char *name)
 {
 	for (uint32_t i = 0; i < s->nphases; i++)

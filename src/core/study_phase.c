@@ -52,6 +52,9 @@ static void read_metric(struct draft *d, struct draft_phase *t, const struct yam
 static const char *const goals[] = {"minimize", "maximize"};
 static const char *const aggregates[] = {"mean", "median", "min", "max"};
 static const char *const fold_kinds[] = {"each", "outer", "none"};
+static const char *const searches[] = {"grid", "random", "sobol",   "tpe",  "cmaes",
+                                       "gp",   "auto",   "program", "given"};
+enum { SEARCH_WORDS = SEARCH_AUTO + 1 }; /* the first ones, which stand in study files */
 
 const char *goal_text(enum goal g)
 {
@@ -66,6 +69,11 @@ const char *aggregate_text(enum aggregate x)
 const char *folds_text(enum phase_folds x)
 {
 	return fold_kinds[x];
+}
+
+const char *search_text(enum search_kind k)
+{
+	return searches[k];
 }
 
 static void read_goal(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
@@ -408,10 +416,8 @@ static const struct draft_key program_keys[] = {{"program", read_program}, {"tim
 
 static const char *no_program_key(const char *key)
 {
-	static const char *const options[] = {"tpe", "cmaes", "gp", "auto", "grid", "random", "sobol"};
-
-	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-		if (!strcmp(options[i], key))
+	for (size_t i = 0; i < SEARCH_WORDS; i++)
+		if (!strcmp(searches[i], key))
 			return "a search has no options: its name alone, as in `search: tpe`";
 	return NULL;
 }
@@ -439,15 +445,13 @@ static void read_search_program(struct draft *d, struct draft_phase *t, const st
 
 static void read_search(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
-	/* In the order of enum search_kind. */
-	static const char *const words[] = {"grid", "random", "sobol", "tpe", "cmaes", "gp", "auto"};
 	int i;
 
 	if (v->kind == YAML_MAP) {
 		read_search_program(d, t, v);
 		return;
 	}
-	i = draft_word(d, v, "search", words, SEARCH_AUTO + 1);
+	i = draft_word(d, v, "search", searches, SEARCH_WORDS);
 	if (i < 0)
 		return;
 	t->search = v;
