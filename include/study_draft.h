@@ -120,6 +120,8 @@ void draft_read_map(struct draft *d, struct draft_phase *t, const struct yaml_no
 /* The same for one entry; false: its key is not in the tables. */
 bool draft_read_key(struct draft *d, struct draft_phase *t, const struct yaml_node *v,
                     const struct draft_keys *tables, size_t ntables);
+/* The entry of a map with this key; NULL: none, or it is no map. */
+const struct yaml_node *draft_entry(const struct yaml_node *v, const char *key);
 const char *draft_text(struct draft *d, const struct yaml_node *v, const char *what); /* NULL: told */
 bool draft_bool(struct draft *d, const struct yaml_node *v, const char *what, bool *out);
 bool draft_int(struct draft *d, const struct yaml_node *v, const char *what, int64_t min, int64_t max,

@@ -422,14 +422,6 @@ static const char *no_program_key(const char *key)
 	return NULL;
 }
 
-static bool has_key(const struct yaml_node *map, const char *key)
-{
-	for (const struct yaml_node *v = map->first; v; v = v->next)
-		if (!strcmp(v->key->text, key))
-			return true;
-	return false;
-}
-
 static void read_search_program(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
 	static const struct draft_keys keys = {program_keys, sizeof program_keys / sizeof *program_keys};
@@ -438,7 +430,7 @@ static void read_search_program(struct draft *d, struct draft_phase *t, const st
 	t->p.search = SEARCH_PROGRAM;
 	t->p.answer_ms = ANSWER_MS;
 	draft_read_map(d, t, v, "in `search`", &keys, 1, no_program_key);
-	if (!has_key(v, "program"))
+	if (!draft_entry(v, "program"))
 		draft_error(d, v,
 		            "`search` as a map names a program, as in `search: {program: ./my_sampler}`");
 }

@@ -39,14 +39,6 @@ static bool read_options(struct draft *d, struct draft_phase *t, const struct ya
 	return true;
 }
 
-static const struct yaml_node *option(const struct yaml_node *map, const char *name)
-{
-	for (const struct yaml_node *v = map->kind == YAML_MAP ? map->first : NULL; v; v = v->next)
-		if (!strcmp(v->key->text, name))
-			return v;
-	return NULL;
-}
-
 /* ---- median, percentile -------------------------------------------------------------------------- */
 static void read_startup(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
@@ -96,7 +88,7 @@ static void read_compare(struct draft *d, struct draft_phase *t, const struct ya
 	t->prune->rules |= rule;
 	read_options(d, t, v, compare_keys, median ? MEDIAN_KEYS : PERCENTILE_KEYS,
 	             median ? "{startup: 5}" : "{percent: 25}");
-	if (!median && !option(v, "percent"))
+	if (!median && !draft_entry(v, "percent"))
 		draft_error(d, v->key,
 		            "`percentile` needs `percent`, as in {percent: 25}: the best quarter goes on");
 }
@@ -135,10 +127,10 @@ static void read_threshold(struct draft *d, struct draft_phase *t, const struct 
 	t->prune->rules |= PRUNE_THRESHOLD;
 	if (!read_options(d, t, v, keys, 3, "{upper: 10}"))
 		return;
-	if (!option(v, "lower") && !option(v, "upper"))
+	if (!draft_entry(v, "lower") && !draft_entry(v, "upper"))
 		draft_error(d, v->key, "`threshold` needs `lower`, `upper` or both, as in {upper: 10}");
 	else if (t->prune->lower >= t->prune->upper)
-		draft_error(d, option(v, "lower"), "`lower` of a threshold must be below its `upper`");
+		draft_error(d, draft_entry(v, "lower"), "`lower` of a threshold must be below its `upper`");
 }
 
 static void read_steps(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
@@ -162,7 +154,7 @@ static void read_patience(struct draft *d, struct draft_phase *t, const struct y
 		draft_int(d, v, "patience", 1, 1000000000000, &t->prune->patience);
 		return;
 	}
-	if (read_options(d, t, v, keys, 2, "{steps: 10, min_delta: 0.001}") && !option(v, "steps"))
+	if (read_options(d, t, v, keys, 2, "{steps: 10, min_delta: 0.001}") && !draft_entry(v, "steps"))
 		draft_error(d, v->key, "`patience` needs `steps`, as in {steps: 10}");
 }
 
@@ -208,7 +200,7 @@ static const struct draft_key rung_keys[] = {{"resource", read_resource},
 static void count_rungs(struct draft *d, struct prune *r, const struct yaml_node *v)
 {
 	if (r->min > r->max) {
-		draft_error(d, option(v, "min"), "`min` is %lld, more than `max`, which is %lld",
+		draft_error(d, draft_entry(v, "min"), "`min` is %lld, more than `max`, which is %lld",
 		            (long long)r->min, (long long)r->max);
 		return;
 	}
@@ -220,7 +212,7 @@ static void read_rungs(struct draft *d, struct draft_phase *t, const struct yaml
                        enum prune_rule rule)
 {
 	struct prune *r = t->prune;
-	const struct yaml_node *max = option(v, "max");
+	const struct yaml_node *max = draft_entry(v, "max");
 
 	if (r->rules & (PRUNE_ASHA | PRUNE_HYPERBAND)) {
 		draft_error(d, v->key, "`asha` and `hyperband` both have rungs of their own: choose one");
@@ -239,7 +231,7 @@ static void read_rungs(struct draft *d, struct draft_phase *t, const struct yaml
 		            v->key->text);
 	if (!max || r->max < 1)
 		return;
-	if (!option(v, "min"))
+	if (!draft_entry(v, "min"))
 		r->min = r->max >= 27 ? r->max / 27 : 1;
 	if (r->min >= 1)
 		count_rungs(d, r, v);
@@ -311,7 +303,7 @@ static const char *whose_groups(const struct draft *d, const struct draft_phase 
 
 static void check_race(struct draft *d, struct draft_phase *t)
 {
-	const struct yaml_node *at = option(t->prune_node, "race")->key;
+	const struct yaml_node *at = draft_entry(t->prune_node, "race")->key;
 	uint32_t folds = t->p.folds == FOLDS_EACH ? d->s->folds.inner : 0;
 	const char *groups = whose_groups(d, t);
 

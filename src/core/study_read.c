@@ -99,6 +99,14 @@ void draft_read_map(struct draft *d, struct draft_phase *t, const struct yaml_no
 			unknown_key(d, v->key, what, tables, ntables, hint);
 }
 
+const struct yaml_node *draft_entry(const struct yaml_node *v, const char *key)
+{
+	for (const struct yaml_node *x = v->kind == YAML_MAP ? v->first : NULL; x; x = x->next)
+		if (!strcmp(x->key->text, key))
+			return x;
+	return NULL;
+}
+
 const char *draft_text(struct draft *d, const struct yaml_node *v, const char *what)
 {
 	if (v->kind == YAML_TEXT)

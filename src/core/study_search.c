@@ -191,14 +191,6 @@ static void check_feasible(struct draft *d, struct draft_phase *t, uint32_t phas
 
 /* ---- enqueue ----------------------------------------------------------------------------------- */
 
-static const struct yaml_node *entry_of(const struct yaml_node *map, const char *name)
-{
-	for (const struct yaml_node *v = map->first; v; v = v->next)
-		if (!strcmp(v->key->text, name))
-			return v;
-	return NULL;
-}
-
 static bool unknown_entry(struct draft *d, const struct draft_phase *t, const struct yaml_node *map)
 {
 	bool bad = false;
@@ -249,7 +241,7 @@ static void read_enqueued(struct draft *d, struct draft_phase *t, uint32_t phase
 	if (unknown_entry(d, t, map))
 		return;
 	for (uint32_t k = 0; k < t->nparams; k++)
-		if (!enqueued_value(d, &t->params[k], entry_of(map, t->params[k].name), &own[k]))
+		if (!enqueued_value(d, &t->params[k], draft_entry(map, t->params[k].name), &own[k]))
 			return;
 	visit_space(&t->p.space, &f, &nodes);
 	/* What depends on ancestors is judged when there is one. */
