@@ -185,7 +185,7 @@ static enum prior_misfit take_own(struct reading *r)
 
 static enum prior_misfit judge(struct reading *r)
 {
-	struct space bare = r->phase->space;
+	const struct space *s = &r->phase->space;
 	enum prior_misfit m;
 	struct fault why = {0};
 
@@ -194,14 +194,10 @@ static enum prior_misfit judge(struct reading *r)
 	m = take_own(r);
 	if (m != PRIOR_FITS)
 		return m;
-	bare.nrequire = 0;
-	if (space_check(&bare, &r->scope, r->own, &why))
-		m = PRIOR_DOMAIN;
-	else if (space_check(&r->phase->space, &r->scope, r->own, &why))
-		m = PRIOR_REQUIRE;
-	if (m != PRIOR_FITS)
-		r->why = arena_strdup(r->a, why.text);
-	return m;
+	if (!space_check(s, &r->scope, r->own, &why))
+		return PRIOR_FITS;
+	r->why = arena_strdup(r->a, why.text);
+	return space_check_values(s, &r->scope, r->own, &why) ? PRIOR_DOMAIN : PRIOR_REQUIRE;
 }
 
 bool prior_has_outer(const struct study *s, const struct study_phase *p)
