@@ -261,13 +261,8 @@ double sched_units_value(const struct sched *s, uint32_t first, uint32_t count, 
 double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint32_t *done);
 /* NaN when there are none; may sort them. */
 double sched_aggregate(const struct study_phase *ph, double *values, uint32_t n);
-/* The same over the folds in one of these states (bits by enum unit_state). */
-double sched_value_in(const struct sched *s, uint32_t trial, uint32_t states);
-/* Of a trial that has paused. */
-static inline double sched_paused_value(const struct sched *s, uint32_t trial)
-{
-	return sched_value_in(s, trial, 1u << UNIT_PAUSED);
-}
+/* The same over the folds in this state that have a value. */
+double sched_value_in(const struct sched *s, uint32_t trial, enum unit_state state);
 /* All folds done and a finite value. */
 bool sched_trial_valid(const struct sched *s, uint32_t trial, double *value);
 /* Observed mean of successful attempts; 1 before the first. */
@@ -345,7 +340,7 @@ void sched_settle_paused(struct sched *s, uint32_t instance);
 /* After a replay. */
 void sched_rebuild_pruner(struct sched *s);
 /* Over the folds that are in this state: values together, the largest step. */
-void sched_sum_up(const struct sched *s, uint32_t trial, uint32_t state, double *value, double *step);
+void sched_sum_up(const struct sched *s, uint32_t trial, enum unit_state state, double *value, double *step);
 
 /* ---- sched_race.c ------------------------------------------------------------------------------- */
 void sched_race_init(struct sched *s);

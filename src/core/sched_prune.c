@@ -253,7 +253,8 @@ int sched_apply_rung(struct sched *s, const struct record *r, struct fault *f)
 static void reach(struct sched *s, uint32_t trial)
 {
 	struct prune_place x;
-	struct record r = {.kind = RECORD_RUNG, .trial = trial, .value = sched_paused_value(s, trial)};
+	struct record r = {
+	    .kind = RECORD_RUNG, .trial = trial, .value = sched_value_in(s, trial, UNIT_PAUSED)};
 
 	trial_place(s, trial, &x);
 	r.rung = plan_unit(&s->plan, x.unit)->rung;
@@ -301,7 +302,7 @@ static uint32_t height(const struct sched *s, uint32_t trial)
 static bool is_ahead(const struct sched *s, uint32_t trial, uint32_t other)
 {
 	uint32_t a = height(s, trial), b = height(s, other);
-	double x = sched_paused_value(s, trial), y = sched_paused_value(s, other);
+	double x = sched_value_in(s, trial, UNIT_PAUSED), y = sched_value_in(s, other, UNIT_PAUSED);
 
 	if (a != b)
 		return a > b;
@@ -386,11 +387,11 @@ void sched_rebuild_pruner(struct sched *s)
 }
 
 /* ---- questions --------------------------------------------------------------------------------------- */
-void sched_sum_up(const struct sched *s, uint32_t trial, uint32_t state, double *value, double *step)
+void sched_sum_up(const struct sched *s, uint32_t trial, enum unit_state state, double *value, double *step)
 {
 	const struct plan_trial *t = plan_trial(&s->plan, trial);
 
-	*value = sched_value_in(s, trial, 1u << state);
+	*value = sched_value_in(s, trial, state);
 	*step = (double)NAN;
 	for (uint32_t u = t->first_unit; u < t->first_unit + plan_nunits(&s->plan, t); u++) {
 		double x = prune_end_step(&s->pruner, u);

@@ -45,7 +45,7 @@ double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint
 	return sched_units_value(s, t->first_unit, plan_nunits(&s->plan, t), sd, done);
 }
 
-double sched_value_in(const struct sched *s, uint32_t trial, uint32_t states)
+double sched_value_in(const struct sched *s, uint32_t trial, enum unit_state state)
 {
 	const struct plan_trial *t = plan_trial(&s->plan, trial);
 	uint32_t n = 0;
@@ -53,7 +53,7 @@ double sched_value_in(const struct sched *s, uint32_t trial, uint32_t states)
 	for (uint32_t u = t->first_unit; u < t->first_unit + plan_nunits(&s->plan, t); u++) {
 		const struct plan_unit *x = plan_unit(&s->plan, u);
 
-		if (states >> x->state & 1 && !isnan(x->value))
+		if (x->state == state && !isnan(x->value))
 			s->fold_values[n++] = x->value;
 	}
 	return sched_aggregate(plan_phase(&s->plan, trial), s->fold_values, n);
