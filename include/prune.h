@@ -68,6 +68,8 @@ uint32_t prune_bracket(const struct prune *rules, struct key128 trial);
 /* Rungs of a bracket, counted from its first; the last one is the end. */
 uint32_t prune_rungs(const struct prune *rules, uint32_t bracket);
 int64_t prune_budget(const struct prune *rules, uint32_t bracket, uint32_t rung);
+/* Why a trial is given up that does not go on from one. */
+enum reason prune_rung_reason(const struct prune *rules);
 /* Promotion. x: the first unit of the trial, whose value there this is. */
 void prune_reach(struct pruner *p, const struct prune_place *x, uint32_t rung, double value);
 bool prune_reached(const struct pruner *p, const struct prune_place *x, uint32_t rung);

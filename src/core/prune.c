@@ -325,7 +325,7 @@ enum reason prune_judge(struct pruner *p, const struct prune_place *x)
 	if (r->rules & PRUNE_PATIENCE && u->step - u->improved_step >= (double)r->patience)
 		return REASON_PATIENCE;
 	if (has_rungs(r) && !r->promote && falls_behind(p, x, u))
-		return r->rules & PRUNE_HYPERBAND ? REASON_HYPERBAND : REASON_ASHA;
+		return prune_rung_reason(r);
 	return REASON_NONE;
 }
 
@@ -427,6 +427,11 @@ int64_t prune_budget(const struct prune *r, uint32_t bracket, uint32_t rung)
 	for (uint32_t i = 0; i < bracket + rung; i++)
 		n = n > r->max / r->eta ? r->max : n * r->eta;
 	return n < r->max ? n : r->max;
+}
+
+enum reason prune_rung_reason(const struct prune *r)
+{
+	return r->rules & PRUNE_HYPERBAND ? REASON_HYPERBAND : REASON_ASHA;
 }
 
 uint32_t prune_rungs(const struct prune *r, uint32_t bracket)

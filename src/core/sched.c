@@ -444,10 +444,10 @@ void sched_step(struct sched *s, const struct event *e, struct actions *out)
 	sched_wake(s);
 	if (!s->stop)
 		sched_grow(s);
-	if (!s->stop && !s->options.standing)
+	if (!s->stop && !s->options.standing) {
 		sched_assign(s);
-	if (!s->stop && !s->options.standing)
 		sched_feed(s);
+	}
 	if (!s->options.standing)
 		sched_maybe_finish(s);
 	s->out = NULL;

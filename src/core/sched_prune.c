@@ -163,6 +163,16 @@ void sched_prune_forget(struct sched *s, uint32_t unit)
 	prune_forget_rungs(&s->pruner, &x);
 }
 
+static void note_end(struct sched *s, const struct prune_place *x)
+{
+	uint32_t state = plan_unit(&s->plan, x->unit)->state;
+
+	if (state == UNIT_DONE)
+		prune_complete(&s->pruner, x);
+	else if (sched_dead(state))
+		prune_release(&s->pruner, x);
+}
+
 void sched_prune_changed(struct sched *s, uint32_t unit, uint32_t was)
 {
 	const struct plan_unit *u = plan_unit(&s->plan, unit);
@@ -174,10 +184,7 @@ void sched_prune_changed(struct sched *s, uint32_t unit, uint32_t was)
 	if (s->plan.instances[instance].busy == 0)
 		plan_touch(&s->plan, instance);
 	sched_race_changed(s, unit, was);
-	if (u->state == UNIT_DONE)
-		prune_complete(&s->pruner, &x);
-	else if (sched_dead(u->state))
-		prune_release(&s->pruner, &x);
+	note_end(s, &x);
 }
 
 /* ---- rungs ------------------------------------------------------------------------------------------- */
@@ -319,8 +326,7 @@ static bool anything_pending(const struct sched *s, const struct plan_trial *t)
 
 static void prune_paused(struct sched *s, uint32_t instance)
 {
-	enum reason why =
-	    s->fields[instance]->rules->rules & PRUNE_HYPERBAND ? REASON_HYPERBAND : REASON_ASHA;
+	enum reason why = prune_rung_reason(s->fields[instance]->rules);
 
 	for (uint32_t t = 1; t <= s->plan.trials.count; t++)
 		if (plan_trial(&s->plan, t)->combo && plan_trial(&s->plan, t)->instance == instance &&
@@ -358,10 +364,7 @@ static void rebuild_trial(struct sched *s, uint32_t trial)
 
 	for (uint32_t u = t->first_unit; u < t->first_unit + plan_nunits(&s->plan, t); u++) {
 		sched_prune_place(s, u, &x);
-		if (plan_unit(&s->plan, u)->state == UNIT_DONE)
-			prune_complete(&s->pruner, &x);
-		else if (sched_dead(plan_unit(&s->plan, u)->state))
-			prune_release(&s->pruner, &x);
+		note_end(s, &x);
 	}
 }
 
