@@ -40,6 +40,18 @@ static inline struct run *run_new(void)
 	return r;
 }
 
+/* A phase 'a' with so many trials and this rule of `prune`, whose options are the caller's. */
+static inline struct prune *rule(struct run *r, uint32_t trials, enum prune_rule x)
+{
+	struct prune *p;
+
+	gen_phase(r->gen, "a");
+	gen_grid(r->gen, trials);
+	p = gen_prune(r->gen);
+	p->rules = x;
+	return p;
+}
+
 static inline void send(struct run *r, const struct event *e);
 
 static inline void answer(struct run *r, uint32_t group, uint32_t n)
@@ -216,6 +228,14 @@ static inline void failed(struct run *r, uint32_t unit, enum reason reason, int 
 	send(r, &e);
 }
 
+/* A user's request about one unit. */
+static inline void request(struct run *r, enum request_kind kind, uint32_t unit)
+{
+	struct sched_request ask = {.kind = kind, .units = &unit, .n = 1};
+
+	send(r, &(struct event){.kind = EVENT_REQUEST, .request = &ask});
+}
+
 static inline struct unit_fact fact(struct run *r, uint32_t unit)
 {
 	struct unit_view v;
@@ -275,6 +295,17 @@ static inline struct sched *replayed(struct run *r)
 				fail_msg("%s", f.text);
 	assert_string_equal(sched_dump(s, &r->scratch), sched_dump(r->sched, &r->scratch));
 	return s;
+}
+
+/* The run dies here, and another one goes on from the records. */
+static inline void run_again(struct run *r)
+{
+	struct actions out = {.scratch = &r->scratch};
+
+	r->sched = replayed(r);
+	sched_resume(r->sched, 0, &out);
+	take(r, &out);
+	audit(r);
 }
 
 #endif

@@ -10,20 +10,19 @@ static void says(struct run *r, uint32_t unit, double step, double value)
 	send(r, &e);
 }
 
-static struct unit_fact fact_of(struct run *r, uint32_t unit)
-{
-	struct unit_view v;
-
-	sched_unit(r->sched, unit, &v);
-	return v.fact;
-}
-
 static int64_t budget(struct run *r, uint32_t unit)
 {
 	struct command_context x;
 
 	sched_command_context(r->sched, unit, 1, "/o", &r->scratch, &x);
 	return x.budget;
+}
+
+static struct prune *rungs(struct run *r, uint32_t trials, uint32_t n)
+{
+	gen_phase(r->gen, "a");
+	gen_grid(r->gen, trials);
+	return gen_rungs(r->gen, n, true);
 }
 
 static void a_pruned_fold_prunes_its_trial(void **state)
@@ -34,10 +33,7 @@ static void a_pruned_fold_prunes_its_trial(void **state)
 
 	(void)state;
 	r->gen->study.folds.inner = 3;
-	gen_phase(r->gen, "a");
-	gen_grid(r->gen, 1);
-	gen_prune(r->gen)->rules = PRUNE_THRESHOLD;
-	((struct prune *)r->gen->phases[0].prune)->upper = 10;
+	rule(r, 1, PRUNE_THRESHOLD)->upper = 10;
 	gen_phase(r->gen, "b");
 	gen_after(r->gen, "a");
 	gen_grid(r->gen, 1);
@@ -59,10 +55,10 @@ static void a_pruned_fold_prunes_its_trial(void **state)
 	done(r, 1, 3); /* it ended well after all: pruned all the same */
 	for (uint32_t u = 1; u <= 3; u++) {
 		assert_state(r, u, "pruned");
-		assert_int_equal(fact_of(r, u).reason, REASON_THRESHOLD);
+		assert_int_equal(fact(r, u).reason, REASON_THRESHOLD);
 	}
-	assert_true(fact_of(r, 2).step == 2 && fact_of(r, 2).value == 11);
-	assert_true(fact_of(r, 1).step == 1 && fact_of(r, 1).value == 5);
+	assert_true(fact(r, 2).step == 2 && fact(r, 2).value == 11);
+	assert_true(fact(r, 1).step == 1 && fact(r, 1).value == 5);
 	assert_int_equal(sched_trial_end(r->sched, 1, &value, &step), TRIAL_PRUNED);
 	assert_true(step == 2 && value == 8);
 	for (uint32_t u = 4; u <= 6; u++)
@@ -73,7 +69,7 @@ static void a_pruned_fold_prunes_its_trial(void **state)
 	run_finish(r);
 }
 
-/* Three folds of nine trials: all go rung by rung. */
+/* Two folds of four trials: all go rung by rung. */
 static void trials_climb_with_all_their_folds(void **state)
 {
 	struct run *r = run_new();
@@ -81,9 +77,7 @@ static void trials_climb_with_all_their_folds(void **state)
 
 	(void)state;
 	r->gen->study.folds.inner = 2;
-	gen_phase(r->gen, "a");
-	gen_grid(r->gen, 4);
-	gen_rungs(r->gen, 3, true);
+	rungs(r, 4, 3);
 	start(r, 0);
 	up(r, 0, 1);
 	assert_int_equal(budget(r, 1), 1);
@@ -98,7 +92,7 @@ static void trials_climb_with_all_their_folds(void **state)
 	done(r, 4, 5);                               /* 3 in the mean: the better of two */
 	assert_string_equal(assigned(r), "4@0 3@0"); /* at once, before a new trial */
 	assert_int_equal(budget(r, 3), 2);
-	assert_int_equal(fact_of(r, 3).attempts, 2);
+	assert_int_equal(fact(r, 3).attempts, 2);
 	done(r, 3, 2);
 	assert_state(r, 3, "paused");
 	assert_string_equal(assigned(r), "4@0");
@@ -135,9 +129,7 @@ static void somebody_reaches_the_end(void **state)
 	struct run *r = run_new();
 
 	(void)state;
-	gen_phase(r->gen, "a");
-	gen_grid(r->gen, 2);
-	gen_rungs(r->gen, 3, true)->eta = 3;
+	rungs(r, 2, 3)->eta = 3;
 	start(r, 0);
 	up(r, 0, 2);
 	done(r, 1, 4);
@@ -160,16 +152,11 @@ static void somebody_reaches_the_end(void **state)
 static void a_held_trial_keeps_the_others_waiting(void **state)
 {
 	struct run *r = run_new();
-	const uint32_t one = 2;
-	struct sched_request ask = {.kind = REQUEST_HOLD, .units = &one, .n = 1};
-	struct event e = {.kind = EVENT_REQUEST, .request = &ask};
 
 	(void)state;
-	gen_phase(r->gen, "a");
-	gen_grid(r->gen, 2);
-	gen_rungs(r->gen, 2, true);
+	rungs(r, 2, 2);
 	start(r, 0);
-	send(r, &e);
+	request(r, REQUEST_HOLD, 2);
 	up(r, 0, 1);
 	done(r, 1, 4);
 	assert_state(r, 1, "paused");
@@ -183,15 +170,10 @@ static void a_held_trial_keeps_the_others_waiting(void **state)
 static void a_reset_fold_catches_up(void **state)
 {
 	struct run *r = run_new();
-	const uint32_t one = 1;
-	struct sched_request ask = {.kind = REQUEST_RESET, .units = &one, .n = 1};
-	struct event e = {.kind = EVENT_REQUEST, .request = &ask};
 
 	(void)state;
 	r->gen->study.folds.inner = 2;
-	gen_phase(r->gen, "a");
-	gen_grid(r->gen, 2);
-	gen_rungs(r->gen, 3, true);
+	rungs(r, 2, 3);
 	start(r, 0);
 	up(r, 0, 1);
 	done(r, 1, 4);
@@ -201,9 +183,9 @@ static void a_reset_fold_catches_up(void **state)
 	done(r, 1, 3);
 	assert_state(r, 1, "paused");
 	assert_state(r, 2, "running");
-	send(r, &e);
+	request(r, REQUEST_RESET, 1);
 	assert_state(r, 1, "ready");
-	assert_int_equal(fact_of(r, 1).rung, 0);
+	assert_int_equal(fact(r, 1).rung, 0);
 	done(r, 2, 3);
 	assert_state(r, 2, "paused");
 	assert_int_equal(budget(r, 1), 1);
@@ -219,18 +201,13 @@ static void a_reset_fold_catches_up(void **state)
 static void a_cancelled_trial_is_passed_over(void **state)
 {
 	struct run *r = run_new();
-	const uint32_t one = 1;
-	struct sched_request ask = {.kind = REQUEST_CANCEL, .units = &one, .n = 1};
-	struct event e = {.kind = EVENT_REQUEST, .request = &ask};
 
 	(void)state;
-	gen_phase(r->gen, "a");
-	gen_grid(r->gen, 2);
-	gen_rungs(r->gen, 2, true);
+	rungs(r, 2, 2);
 	start(r, 0);
 	up(r, 0, 1);
 	done(r, 1, 1);
-	send(r, &e);
+	request(r, REQUEST_CANCEL, 1);
 	assert_state(r, 1, "cancelled");
 	done(r, 2, 9); /* not among the best, but the only one left */
 	assert_state(r, 2, "running");
@@ -244,15 +221,9 @@ static void a_cancelled_trial_is_passed_over(void **state)
 static void a_resume_knows_what_was_reported(void **state)
 {
 	struct run *r = run_new();
-	struct actions out = {.scratch = &r->scratch};
-	struct prune *p;
 
 	(void)state;
-	gen_phase(r->gen, "a");
-	gen_grid(r->gen, 6);
-	p = gen_prune(r->gen);
-	p->rules = PRUNE_MEDIAN;
-	p->median.startup = 2;
+	rule(r, 6, PRUNE_MEDIAN)->median.startup = 2;
 	start(r, 0);
 	up(r, 0, 1);
 	for (uint32_t u = 1; u <= 2; u++) {
@@ -261,10 +232,7 @@ static void a_resume_knows_what_was_reported(void **state)
 		done(r, u, 3);
 	}
 	says(r, 3, 1, 4);
-	r->sched = replayed(r);
-	sched_resume(r->sched, 0, &out);
-	take(r, &out);
-	audit(r);
+	run_again(r);
 	up(r, 0, 1);
 	assert_state(r, 3, "running"); /* it was lost and runs again */
 	says(r, 3, 1, 4.5);
@@ -280,47 +248,34 @@ static void a_resume_knows_what_was_reported(void **state)
 static void a_resume_carries_out_the_verdict(void **state)
 {
 	struct run *r = run_new();
-	struct actions out = {.scratch = &r->scratch};
-	struct prune *p;
 
 	(void)state;
-	gen_phase(r->gen, "a");
-	gen_grid(r->gen, 1);
-	p = gen_prune(r->gen);
-	p->rules = PRUNE_PATIENCE;
-	p->patience = 2;
+	rule(r, 1, PRUNE_PATIENCE)->patience = 2;
 	start(r, 0);
 	up(r, 0, 1);
 	says(r, 1, 1, 5);
 	says(r, 1, 3, 5);
 	assert_int_equal(count_actions(r, ACTION_CANCEL), 1);
 	assert_state(r, 1, "running");
-	r->sched = replayed(r);
-	sched_resume(r->sched, 0, &out);
-	take(r, &out);
+	run_again(r);
 	assert_state(r, 1, "pruned");
-	assert_int_equal(fact_of(r, 1).reason, REASON_PATIENCE);
+	assert_int_equal(fact(r, 1).reason, REASON_PATIENCE);
 	run_finish(r);
 }
 
 static void a_resume_goes_on_from_rungs(void **state)
 {
 	struct run *r = run_new();
-	struct actions out = {.scratch = &r->scratch};
 
 	(void)state;
-	gen_phase(r->gen, "a");
-	gen_grid(r->gen, 4);
-	gen_rungs(r->gen, 3, true);
+	rungs(r, 4, 3);
 	start(r, 0);
 	up(r, 0, 1);
 	done(r, 1, 4);
 	done(r, 2, 2);
 	done(r, 2, 2); /* at the second rung */
 	assert_state(r, 2, "paused");
-	r->sched = replayed(r);
-	sched_resume(r->sched, 0, &out);
-	take(r, &out);
+	run_again(r);
 	up(r, 0, 1);
 	assert_state(r, 3, "running");
 	done(r, 3, 3);
@@ -337,17 +292,9 @@ static void a_resume_goes_on_from_rungs(void **state)
 static void a_reset_of_a_pruned_trial_tries_again(void **state)
 {
 	struct run *r = run_new();
-	const uint32_t one = 1;
-	struct sched_request ask = {.kind = REQUEST_RESET, .units = &one, .n = 1};
-	struct event e = {.kind = EVENT_REQUEST, .request = &ask};
-	struct prune *p;
 
 	(void)state;
-	gen_phase(r->gen, "a");
-	gen_grid(r->gen, 2);
-	p = gen_prune(r->gen);
-	p->rules = PRUNE_THRESHOLD;
-	p->upper = 1;
+	rule(r, 2, PRUNE_THRESHOLD)->upper = 1;
 	gen_phase(r->gen, "b");
 	gen_after(r->gen, "a");
 	start(r, 0);
@@ -355,10 +302,10 @@ static void a_reset_of_a_pruned_trial_tries_again(void **state)
 	says(r, 1, 1, 2);
 	failed(r, 1, REASON_SIGNAL, -1);
 	assert_state(r, 1, "pruned");
-	send(r, &e);
+	request(r, REQUEST_RESET, 1);
 	assert_state(r, 1, "running");
-	assert_int_equal(fact_of(r, 1).reason, REASON_NONE);
-	assert_true(isnan(fact_of(r, 1).step));
+	assert_int_equal(fact(r, 1).reason, REASON_NONE);
+	assert_true(isnan(fact(r, 1).step));
 	says(r, 1, 1, 0.5);
 	done(r, 1, 0.5);
 	assert_state(r, 1, "done");

@@ -3,14 +3,8 @@
 
 static struct prune *race(struct run *r, uint32_t folds, uint32_t trials)
 {
-	struct prune *p;
-
 	r->gen->study.folds.inner = folds;
-	gen_phase(r->gen, "a");
-	gen_grid(r->gen, trials);
-	p = gen_prune(r->gen);
-	p->rules = PRUNE_RACE;
-	return p;
+	return rule(r, trials, PRUNE_RACE);
 }
 
 static void knows_the_best(struct prune *p, double best)
@@ -213,9 +207,6 @@ static void as_many_as_are_picked_are_safe(void **state)
 static void the_incumbent_may_be_taken_back(void **state)
 {
 	struct run *r = run_new();
-	const uint32_t one = 1;
-	struct sched_request ask = {.kind = REQUEST_RESET, .units = &one, .n = 1};
-	struct event e = {.kind = EVENT_REQUEST, .request = &ask};
 
 	(void)state;
 	knows_the_best(race(r, 2, 3), 0);
@@ -224,7 +215,7 @@ static void the_incumbent_may_be_taken_back(void **state)
 	done(r, 1, 1);
 	done(r, 2, 1);
 	assert_state(r, 4, "running");
-	send(r, &e);
+	request(r, REQUEST_RESET, 1);
 	done(r, 4, 9); /* there is no race without one that is complete */
 	assert_state(r, 3, "ready");
 	done(r, 1, 8); /* the oldest first: 4.5 */
@@ -240,7 +231,6 @@ static void the_incumbent_may_be_taken_back(void **state)
 static void a_resume_goes_on_with_the_race(void **state)
 {
 	struct run *r = run_new();
-	struct actions out = {.scratch = &r->scratch};
 
 	(void)state;
 	knows_the_best(race(r, 3, 3), 0);
@@ -251,10 +241,7 @@ static void a_resume_goes_on_with_the_race(void **state)
 	done(r, 5, 9);
 	assert_int_equal(fact(r, 6).pending, PENDING_PRUNE);
 	assert_state(r, 4, "pruned");
-	r->sched = replayed(r);
-	sched_resume(r->sched, 0, &out);
-	take(r, &out);
-	audit(r);
+	run_again(r);
 	assert_state(r, 6, "pruned"); /* it was to be stopped, and the run died */
 	assert_true(is_near(fact(r, 6).value, 9));
 	up(r, 0, 1);
