@@ -96,6 +96,9 @@ bool space_draw(const struct space *s, const struct scope *scope, const double *
 void space_locate(const struct space *s, const struct scope *scope, const struct value *own, double *lo,
                   double *hi);
 
+/* All its expressions: bounds and conditions, then `require`. */
+void space_each_expr(const struct space *s, void (*fn)(void *ctx, const struct expr *e), void *ctx);
+
 /* Grid point number `index` (0 <= index < space_size; last parameter fastest). False when infeasible, or when
  * the point only repeats another one because a parameter is inactive in it. */
 bool space_grid_point(const struct space *s, const struct scope *scope, int64_t index, struct value *own);

@@ -130,19 +130,14 @@ static void need_foreign(void *ctx, uint32_t phase, uint32_t index)
 	r->why = arena_printf(r->a, "no value of %s.%s", r->study->phases[phase].name, q->name);
 }
 
+static void need_params(void *ctx, const struct expr *e)
+{
+	expr_visit(e, need_foreign, ctx);
+}
+
 static bool lacks_foreign(struct reading *r)
 {
-	const struct space *s = &r->phase->space;
-
-	for (uint32_t k = 0; k < s->nparams; k++) {
-		const struct expr *e[] = {s->params[k].lo, s->params[k].hi, s->params[k].cond};
-
-		for (int i = 0; i < 3; i++)
-			if (e[i])
-				expr_visit(e[i], need_foreign, r);
-	}
-	for (uint32_t k = 0; k < s->nrequire; k++)
-		expr_visit(s->require[k], need_foreign, r);
+	space_each_expr(&r->phase->space, need_params, r);
 	return r->why != NULL;
 }
 

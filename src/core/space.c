@@ -106,6 +106,19 @@ static bool draw_one(const struct param *p, const struct scope *s, double u, str
 	return true;
 }
 
+void space_each_expr(const struct space *s, void (*fn)(void *ctx, const struct expr *e), void *ctx)
+{
+	for (uint32_t k = 0; k < s->nparams; k++) {
+		const struct expr *e[] = {s->params[k].lo, s->params[k].hi, s->params[k].cond};
+
+		for (int i = 0; i < 3; i++)
+			if (e[i])
+				fn(ctx, e[i]);
+	}
+	for (uint32_t k = 0; k < s->nrequire; k++)
+		fn(ctx, s->require[k]);
+}
+
 const char *space_broken_rule(const struct space *s, const struct scope *scope)
 {
 	for (uint32_t i = 0; i < s->nrequire; i++)

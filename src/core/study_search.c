@@ -99,6 +99,7 @@ static void resolve_search(struct draft *d, struct draft_phase *t)
 struct foreign {
 	uint32_t phase;
 	bool any;
+	uint64_t nodes; /* of all expressions, and more for each parameter */
 };
 
 static void note_foreign(void *ctx, uint32_t phase, uint32_t index)
@@ -109,22 +110,12 @@ static void note_foreign(void *ctx, uint32_t phase, uint32_t index)
 	f->any = f->any || phase != f->phase;
 }
 
-static void visit_space(const struct space *s, struct foreign *f, uint64_t *nodes)
+static void note_expr(void *ctx, const struct expr *e)
 {
-	for (uint32_t k = 0; k < s->nparams; k++) {
-		const struct expr *e[] = {s->params[k].lo, s->params[k].hi, s->params[k].cond};
+	struct foreign *f = ctx;
 
-		*nodes += 4;
-		for (int i = 0; i < 3; i++)
-			if (e[i]) {
-				expr_visit(e[i], note_foreign, f);
-				*nodes += expr_nodes(e[i]);
-			}
-	}
-	for (uint32_t k = 0; k < s->nrequire; k++) {
-		expr_visit(s->require[k], note_foreign, f);
-		*nodes += expr_nodes(s->require[k]);
-	}
+	expr_visit(e, note_foreign, f);
+	f->nodes += expr_nodes(e);
 }
 
 static struct scope own_scope(struct draft *d, uint32_t phase, struct value *own)
@@ -163,21 +154,21 @@ static void check_feasible(struct draft *d, struct draft_phase *t, uint32_t phas
 	const struct space *s = &t->p.space;
 	struct value *own = arena_array(d->a, s->nparams + 1, sizeof *own);
 	struct scope scope = own_scope(d, phase, own);
-	struct foreign f = {.phase = phase};
+	struct foreign f = {.phase = phase, .nodes = 1 + 4 * (uint64_t)s->nparams};
 	int64_t size = space_size(s);
 	bool grid = size != SPACE_INFINITE && size <= GRID_TRIED;
-	uint64_t nodes = 1, tries = grid ? (uint64_t)size : DRAWS_TRIED;
+	uint64_t tries = grid ? (uint64_t)size : DRAWS_TRIED;
 
-	visit_space(s, &f, &nodes);
-	if (f.any || d->work + nodes * tries > max_work)
+	space_each_expr(s, note_expr, &f);
+	if (f.any || d->work + f.nodes * tries > max_work)
 		return;
 	if (grid ? grid_has_point(s, &scope, size, own)
 	         : draw_finds_point(s, &scope, arena_array(d->a, s->nparams + 1, sizeof(double)), own,
 	                            tries)) {
-		d->work += nodes;
+		d->work += f.nodes;
 		return;
 	}
-	d->work += nodes * tries;
+	d->work += f.nodes * tries;
 	draft_error(d,
 	            t->require     ? t->require
 	            : t->nrequires ? t->require_nodes[0]
@@ -232,7 +223,6 @@ static void read_enqueued(struct draft *d, struct draft_phase *t, uint32_t phase
 	struct scope scope = own_scope(d, phase, own);
 	struct foreign f = {.phase = phase};
 	struct fault why = {0};
-	uint64_t nodes = 0;
 
 	if (map->kind != YAML_MAP) {
 		draft_error(d, map, "enqueue: an assignment is a map, as in {lr: 0.1, hidden: 64}");
@@ -243,7 +233,7 @@ static void read_enqueued(struct draft *d, struct draft_phase *t, uint32_t phase
 	for (uint32_t k = 0; k < t->nparams; k++)
 		if (!enqueued_value(d, &t->params[k], draft_entry(map, t->params[k].name), &own[k]))
 			return;
-	visit_space(&t->p.space, &f, &nodes);
+	space_each_expr(&t->p.space, note_expr, &f);
 	/* What depends on ancestors is judged when there is one. */
 	if (!f.any && space_check(&t->p.space, &scope, own, &why))
 		draft_error(d, map, "enqueue: %s", why.text);
