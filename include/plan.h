@@ -98,11 +98,11 @@ struct plan_group {
 	uint32_t asked;    /* proposals asked for and not answered yet */
 	uint32_t next_ask; /* list of groups to ask proposals for */
 	uint32_t *combos;  /* `total`: in canonical order, filled when the group is complete; else NULL */
-	bool closed;       /* quota reached or search exhausted */
-	bool listed;       /* in the ask list */
 	uint32_t *recent;  /* reproducible: the last trials by k modulo the lag, 0: gone; else NULL */
-	bool hungry;       /* in the list of those that get a trial when there is room for it */
 	uint32_t next_hungry;
+	bool hungry; /* in the list of those that get a trial when there is room for it */
+	bool closed; /* quota reached or search exhausted */
+	bool listed; /* in the ask list */
 };
 
 /* One `after` of an instance. */
