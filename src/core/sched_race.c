@@ -17,7 +17,6 @@
 #include "race.h"
 #include "stats.h"
 
-#include <math.h>
 #include <string.h>
 
 static uint32_t places_of(const struct study *s, uint32_t phase)
