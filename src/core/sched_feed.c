@@ -107,7 +107,12 @@ static enum readiness group_readiness(const struct sched *s, uint32_t group)
 
 bool sched_group_alive(const struct sched *s, uint32_t group)
 {
-	return group_readiness(s, group) != GROUP_DEAD;
+	const struct plan_group *g = plan_group(&s->plan, group);
+	bool alive = g->ncombos == 0;
+
+	for (uint32_t i = 0; i < g->ncombos && !alive; i++)
+		alive = combo_readiness(s, plan_group_combo(&s->plan, group, i)) != GROUP_DEAD;
+	return alive;
 }
 
 /* ---- the lists ----------------------------------------------------------------------------------- */
