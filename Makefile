@@ -96,6 +96,7 @@ JOBS_BINS := $(call bins,tests/jobs/*.c)
 FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
 
 $(BUILD)/libtest.a: $(LIB_OBJS)
+$(addprefix $(BUILD)/tests/,unit/test_must bench/bench_resume bench/bench_pipeline): $(call objs,src/drive/must.c)
 $(UNIT_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libcore.a
 	$(link) $(test_libs) $(core_libs)
 $(EDGE_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libedge.a $(BUILD)/libcore.a

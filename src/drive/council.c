@@ -2,9 +2,9 @@
 
 #include "advice.h"
 #include "host.h"
+#include "must.h"
 #include "text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,19 +57,10 @@ struct council {
 	bool closed; /* nothing is asked any more */
 };
 
-static void *must(void *p)
-{
-	if (!p) {
-		fprintf(stderr, "ranksweep: out of memory\n");
-		abort();
-	}
-	return p;
-}
-
 static void ring_put(struct ring *r, uint32_t item)
 {
 	if (r->count == r->cap) {
-		uint32_t cap = r->cap ? 2 * r->cap : 64, *items = must(malloc(cap * sizeof *items));
+		uint32_t cap = r->cap ? 2 * r->cap : 64, *items = must_have(malloc(cap * sizeof *items));
 
 		for (uint32_t i = 0; i < r->count; i++)
 			items[i] = r->items[(r->head + i) % r->cap];
@@ -92,7 +83,7 @@ static uint32_t ring_take(struct ring *r)
 
 struct council *council_new(const struct council_config *c)
 {
-	struct council *x = must(calloc(1, sizeof *x));
+	struct council *x = must_have(calloc(1, sizeof *x));
 
 	x->c = *c;
 	return x;
@@ -107,12 +98,12 @@ struct counsel *council_find(struct council *c, const struct study *s, const str
 		if (c->all[i]->outer == outer && !strcmp(c->all[i]->name, ph->name))
 			x = c->all[i];
 	if (!x) {
-		x = must(calloc(1, sizeof *x));
+		x = must_have(calloc(1, sizeof *x));
 		x->council = c;
-		x->name = must(strdup(ph->name));
-		x->program = must(strdup(ph->program_text));
+		x->name = must_have(strdup(ph->name));
+		x->program = must_have(strdup(ph->program_text));
 		x->outer = outer;
-		c->all = must(realloc(c->all, (c->n + 1) * sizeof *c->all));
+		c->all = must_have(realloc(c->all, (c->n + 1) * sizeof *c->all));
 		c->all[c->n++] = x;
 	}
 	x->study = s;
@@ -363,15 +354,7 @@ static int start(struct counsel *x, struct arena *scratch, struct fault *f)
 
 static struct told *told_at(struct counsel *x, uint32_t trial)
 {
-	if (trial >= x->told_cap) {
-		uint32_t cap = x->told_cap ? x->told_cap : 256;
-
-		while (cap <= trial)
-			cap *= 2;
-		x->told = must(realloc(x->told, cap * sizeof *x->told));
-		memset(x->told + x->told_cap, 0, (cap - x->told_cap) * sizeof *x->told);
-		x->told_cap = cap;
-	}
+	x->told = must_grow(x->told, &x->told_cap, trial + 1, sizeof *x->told);
 	return &x->told[trial];
 }
 

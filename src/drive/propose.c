@@ -1,7 +1,8 @@
 #include "propose.h"
 
+#include "must.h"
+
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,17 +23,6 @@ struct proposer_trial {
 	enum trial_end told;
 	double step; /* PRUNED: there */
 };
-
-static void *grow(void *old, size_t n, size_t size)
-{
-	void *p = n <= SIZE_MAX / size ? realloc(old, n * size) : NULL;
-
-	if (!p) {
-		fprintf(stderr, "ranksweep: out of memory\n");
-		abort();
-	}
-	return p;
-}
 
 void proposer_init(struct proposer *p, const struct study *s, const struct sched *sched,
                    struct arena *scratch, struct council *council)
@@ -76,7 +66,7 @@ void proposer_want(struct proposer *p, uint32_t group, uint32_t n)
 {
 	if (p->count == p->cap) {
 		uint32_t cap = p->cap ? 2 * p->cap : 64;
-		struct want *items = grow(NULL, cap, sizeof *items);
+		struct want *items = must_have(malloc(cap * sizeof *items));
 
 		for (uint32_t i = 0; i < p->count; i++)
 			items[i] = p->items[(p->head + i) % p->cap];
@@ -91,24 +81,13 @@ void proposer_want(struct proposer *p, uint32_t group, uint32_t n)
 /* ---- telling the learners ------------------------------------------------------------------------ */
 static struct proposer_trial *trial_at(struct proposer *p, uint32_t trial)
 {
-	if (trial >= p->trials_cap) {
-		uint32_t cap = p->trials_cap ? p->trials_cap : 1024;
-
-		while (cap <= trial)
-			cap *= 2;
-		p->trials = grow(p->trials, cap, sizeof *p->trials);
-		memset(p->trials + p->trials_cap, 0, (cap - p->trials_cap) * sizeof *p->trials);
-		p->trials_cap = cap;
-	}
+	p->trials = must_grow(p->trials, &p->trials_cap, trial + 1, sizeof *p->trials);
 	return &p->trials[trial];
 }
 
 static void keep_order(struct proposer_room *r, uint32_t trial)
 {
-	if (r->ntrials == r->trials_cap) {
-		r->trials_cap = r->trials_cap ? 2 * r->trials_cap : 64;
-		r->trials = grow(r->trials, r->trials_cap, sizeof *r->trials);
-	}
+	r->trials = must_grow(r->trials, &r->trials_cap, r->ntrials + 1, sizeof *r->trials);
 	r->trials[r->ntrials++] = trial;
 }
 
@@ -247,10 +226,7 @@ static void note_trial(struct proposer *p, uint32_t trial)
 {
 	if (p->nchanged && p->changed[p->nchanged - 1] == trial)
 		return;
-	if (p->nchanged == p->changed_cap) {
-		p->changed_cap = p->changed_cap ? 2 * p->changed_cap : 256;
-		p->changed = grow(p->changed, p->changed_cap, sizeof *p->changed);
-	}
+	p->changed = must_grow(p->changed, &p->changed_cap, p->nchanged + 1, sizeof *p->changed);
 	p->changed[p->nchanged++] = trial;
 }
 
@@ -299,14 +275,14 @@ static struct proposer_room *make_room(struct proposer *p, const struct group_vi
 	uint32_t n = sched_trial_count(p->sched);
 	struct proposer_room *r;
 
-	p->rooms = grow(p->rooms, p->nrooms + 1, sizeof *p->rooms);
+	p->rooms = must_have(realloc(p->rooms, (p->nrooms + 1) * sizeof *p->rooms));
 	r = &p->rooms[p->nrooms++];
 	*r = (struct proposer_room){.phase = g->phase, .outer = g->outer};
 	r->group = sched_group_place(p->sched, g->group, 0);
 	if (ph->search == SEARCH_PROGRAM)
 		r->counsel = council_find(p->council, p->study, ph, g->outer);
 	else if (ph->trials_total) {
-		r->places = grow(NULL, g->nparents, sizeof *r->places);
+		r->places = must_have(malloc(g->nparents * sizeof *r->places));
 		for (uint32_t i = 0; i < g->nparents; i++)
 			r->places[i] = sched_group_place(p->sched, g->group, i);
 		o.nplaces = g->nparents;

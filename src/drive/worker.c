@@ -14,6 +14,7 @@
 
 #include "ending.h"
 #include "host.h"
+#include "must.h"
 #include "output.h"
 #include "regex.h"
 #include "text.h"
@@ -100,15 +101,6 @@ struct worker {
 	int64_t out_since, now_ms;
 	struct fault broken; /* first failure while encoding or reading: reported by worker_step */
 };
-
-static void *must(void *p)
-{
-	if (!p) {
-		fprintf(stderr, "ranksweep: out of memory\n");
-		abort();
-	}
-	return p;
-}
 
 static void free_live(struct live *l)
 {
@@ -209,7 +201,7 @@ static void say_hello(struct worker *w)
 
 int worker_open(struct worker **out, struct keeper *k, const struct worker_share *share, struct fault *f)
 {
-	struct worker *w = must(calloc(1, sizeof *w));
+	struct worker *w = must_have(calloc(1, sizeof *w));
 
 	(void)f;
 	w->keeper = k;
@@ -220,15 +212,15 @@ int worker_open(struct worker **out, struct keeper *k, const struct worker_share
 	w->memory_bytes = w->free_memory = share->memory_bytes;
 	w->file.fd = -1;
 	w->queue_end = &w->queue;
-	w->cpu_ids = must(calloc(share->ncpus + 1, sizeof *w->cpu_ids));
-	w->cpu_used = must(calloc(share->ncpus + 1, sizeof *w->cpu_used));
-	w->gpu_used = must(calloc(share->ngpus + 1, sizeof *w->gpu_used));
-	w->gpu_names = must(calloc(share->ngpus + 1, sizeof *w->gpu_names));
+	w->cpu_ids = must_have(calloc(share->ncpus + 1, sizeof *w->cpu_ids));
+	w->cpu_used = must_have(calloc(share->ncpus + 1, sizeof *w->cpu_used));
+	w->gpu_used = must_have(calloc(share->ngpus + 1, sizeof *w->gpu_used));
+	w->gpu_names = must_have(calloc(share->ngpus + 1, sizeof *w->gpu_names));
 	for (uint32_t i = 0; i < share->ncpus; i++)
 		w->cpu_ids[i] = share->cpus[i];
 	for (uint32_t i = 0; i < share->ngpus; i++)
-		w->gpu_names[i] = must(strdup(share->gpus[i]));
-	w->phases = must(calloc(MAX_PHASES, sizeof(struct phase_spec *)));
+		w->gpu_names[i] = must_have(strdup(share->gpus[i]));
+	w->phases = must_have(calloc(MAX_PHASES, sizeof(struct phase_spec *)));
 	w->recent_ms = 1000;
 	w->now_ms = host_monotonic_ms();
 	say_hello(w);
@@ -406,10 +398,10 @@ static struct live *new_live(struct worker *w)
 	if (l) {
 		w->spare = l->next;
 	} else {
-		l = must(calloc(1, sizeof *l));
+		l = must_have(calloc(1, sizeof *l));
 		l->w = w;
-		l->cpus = must(calloc(w->ncpus + 1, sizeof *l->cpus));
-		l->gpus = must(calloc(w->ngpus + 1, sizeof *l->gpus));
+		l->cpus = must_have(calloc(w->ncpus + 1, sizeof *l->cpus));
+		l->gpus = must_have(calloc(w->ngpus + 1, sizeof *l->gpus));
 		l->out.output.number = 1;
 		l->err.output.number = 2;
 	}
@@ -757,7 +749,7 @@ static int on_phase(struct worker *w, const struct msg *m, struct fault *f)
 
 	if (m->u.phase.phase >= MAX_PHASES || w->phases[m->u.phase.phase] || !w->welcome)
 		return fault_set(f, FAULT_BUG, "a phase that cannot be");
-	s = must(calloc(1, sizeof *s));
+	s = must_have(calloc(1, sizeof *s));
 	bad = msg_encode(&raw, m) || msg_open(&it, raw.data, raw.len, f) ||
 	      msg_next(&it, &s->arena, &own, f) != 1;
 	bytes_finish(&raw);
@@ -783,7 +775,7 @@ static int on_assign(struct worker *w, const struct msg *m, struct fault *f)
 	if (m->u.assign.phase >= MAX_PHASES || !w->phases[m->u.assign.phase])
 		return fault_set(f, FAULT_BUG, "unit %u of a phase that was not told", m->u.assign.unit);
 	lim = &w->phases[m->u.assign.phase]->p.limits;
-	q = must(calloc(1, sizeof *q));
+	q = must_have(calloc(1, sizeof *q));
 	q->unit = m->u.assign.unit;
 	q->lease = m->u.assign.lease;
 	q->cpus = lim->cpus;
