@@ -140,10 +140,10 @@ cover: ## line coverage of the pure library by its unit and property tests
 units: $(UNIT_BINS)
 
 BENCH_BINS := $(call bins,tests/bench/bench_*.c)
-$(BUILD)/tests/bench/bench_resume: $(call objs,$(addprefix src/drive/,adviser.c council.c ledger.c propose.c)) $(BUILD)/libedge.a
+$(BUILD)/tests/bench/bench_resume: $(call objs,$(addprefix src/drive/,adviser.c council.c ledger.c phase_env.c propose.c)) $(BUILD)/libedge.a
 SEARCH_BENCHES := $(call bins,$(addprefix tests/bench/bench_,search.c propose.c pipeline.c))
 $(SEARCH_BENCHES): $(call objs,$(addprefix tests/bench/,searcher.c task.c task_value.c))
-$(BUILD)/tests/bench/bench_pipeline: $(call objs,$(addprefix src/drive/,adviser.c council.c propose.c)) $(BUILD)/libedge.a
+$(BUILD)/tests/bench/bench_pipeline: $(call objs,$(addprefix src/drive/,adviser.c council.c phase_env.c propose.c)) $(BUILD)/libedge.a
 $(BENCH_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libcore.a
 	$(link) $(BUILD)/libcore.a $(edge_libs) $(core_libs)
 bench: ## measure this machine: units a second against other runners, idle ranks, the scheduler

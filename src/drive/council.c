@@ -3,6 +3,7 @@
 #include "advice.h"
 #include "host.h"
 #include "must.h"
+#include "phase_env.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -292,43 +293,25 @@ void council_free(struct council *c, bool hurry)
 
 /* ---- starting one ------------------------------------------------------------------------------------ */
 
-/* Set `name`, in place of an earlier value; or leave that (`keep`). */
-static uint32_t put_env(struct arena *a, const char **env, uint32_t n, const char *name, const char *value,
-                        bool keep)
-{
-	size_t len = strlen(name);
-	uint32_t i = 0;
-
-	while (i < n && (strncmp(env[i], name, len) != 0 || env[i][len] != '='))
-		i++;
-	if (i == n || !keep)
-		env[i] = arena_printf(a, "%s=%s", name, value);
-	return i == n ? n + 1 : n;
-}
-
 /* That of the phase's trainers, but for what is an attempt's. It shares the node with them: one thread. */
 static const char **environment(struct council *c, const struct counsel *x, struct arena *a)
 {
-	static const char *const threads[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
-	                                      "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"};
-	const struct study_phase *ph = x->phase;
-	const char **env, *outer = arena_printf(a, "%d", x->outer);
+	struct phase_env common = {.own = x->phase->env,
+	                           .nown = x->phase->nenv,
+	                           .study = x->study->name,
+	                           .phase = x->phase->name,
+	                           .threads = 1};
+	const char **env;
 	uint32_t n;
 
 	if (!c->env)
 		c->env = host_trainer_env(&c->arena, c->c.env_file[0] ? c->c.env_file : NULL, &c->nenv);
-	env = arena_array(a, c->nenv + ph->nenv + 16, sizeof *env);
-	n = c->nenv;
-	memcpy(env, c->env, n * sizeof *env);
-	for (uint32_t i = 0; i < ph->nenv; i++)
-		n = put_env(a, env, n, ph->env[i].name, ph->env[i].value, false);
-	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
-		n = put_env(a, env, n, threads[i], "1", true);
-	n = put_env(a, env, n, "PYTHONUNBUFFERED", "1", true);
-	n = put_env(a, env, n, "RANKSWEEP_STUDY", x->study->name, false);
-	n = put_env(a, env, n, "RANKSWEEP_PHASE", ph->name, false);
-	n = put_env(a, env, n, "RANKSWEEP_OUTER_FOLD", outer, false);
-	put_env(a, env, n, "RANKSWEEP_SEARCH", arena_printf(a, "%s.%s", ph->name, outer), false);
+	common.base = c->env;
+	common.nbase = c->nenv;
+	env = phase_env(a, &common, 2, &n);
+	env[n++] = arena_printf(a, "RANKSWEEP_OUTER_FOLD=%d", x->outer);
+	env[n++] = arena_printf(a, "RANKSWEEP_SEARCH=%s.%d", x->phase->name, x->outer);
+	env[n] = NULL;
 	return env;
 }
 

@@ -16,6 +16,7 @@
 #include "host.h"
 #include "must.h"
 #include "output.h"
+#include "phase_env.h"
 #include "regex.h"
 #include "text.h"
 
@@ -499,16 +500,6 @@ static enum reason judge(const struct live *l, const struct child_event *e)
 	return e->exit_code ? REASON_EXIT : REASON_NONE;
 }
 
-static bool has_name(const char *const *env, uint32_t n, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (uint32_t i = 0; i < n; i++)
-		if (!strncmp(env[i], name, len) && env[i][len] == '=')
-			return true;
-	return false;
-}
-
 static const char *set(struct arena *a, const char *name, const char *value)
 {
 	size_t n = strlen(name), m = strlen(value);
@@ -700,42 +691,17 @@ static int on_welcome(struct worker *w, const struct msg_welcome *m, struct faul
 	return output_open(&w->file, path, f);
 }
 
-/* base environment + the phase's variables, the later of equal names winning */
-static void merge_env(struct worker *w, struct phase_spec *s)
+static void set_env(const struct worker *w, struct phase_spec *s)
 {
-	for (uint32_t i = 0; i < w->nbase_env; i++) {
-		bool replaced = false;
+	const struct phase_env common = {.base = w->base_env,
+	                                 .nbase = w->nbase_env,
+	                                 .own = s->p.env,
+	                                 .nown = s->p.nenv,
+	                                 .study = w->study,
+	                                 .phase = s->p.name,
+	                                 .threads = s->p.limits.cpus};
 
-		for (uint32_t j = 0; j < s->p.nenv; j++) {
-			size_t len = strlen(s->p.env[j].name);
-
-			replaced = replaced || (!strncmp(w->base_env[i], s->p.env[j].name, len) &&
-			                        w->base_env[i][len] == '=');
-		}
-		if (!replaced)
-			s->env[s->nenv++] = w->base_env[i];
-	}
-	for (uint32_t j = 0; j < s->p.nenv; j++)
-		s->env[s->nenv++] = set(&s->arena, s->p.env[j].name, s->p.env[j].value);
-}
-
-/* What all attempts of the phase have in common. */
-static void phase_env(struct worker *w, struct phase_spec *s)
-{
-	static const char *const threads[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
-	                                      "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"};
-	uint32_t given;
-
-	s->env = arena_array(&s->arena, w->nbase_env + s->p.nenv + 16, sizeof *s->env);
-	merge_env(w, s);
-	given = s->nenv;
-	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
-		if (!has_name(s->env, given, threads[i]))
-			s->env[s->nenv++] = set_int(&s->arena, threads[i], s->p.limits.cpus);
-	if (!has_name(s->env, given, "PYTHONUNBUFFERED"))
-		s->env[s->nenv++] = "PYTHONUNBUFFERED=1";
-	s->env[s->nenv++] = set(&s->arena, "RANKSWEEP_STUDY", w->study);
-	s->env[s->nenv++] = set(&s->arena, "RANKSWEEP_PHASE", s->p.name);
+	s->env = phase_env(&s->arena, &common, 1, &s->nenv);
 	s->env[s->nenv++] = set_int(&s->arena, "RANKSWEEP_METRIC_FD", CHILD_METRIC_FD);
 }
 
@@ -759,7 +725,7 @@ static int on_phase(struct worker *w, const struct msg *m, struct fault *f)
 		return fault_set(f, FAULT_BUG, "phase %s does not fit a message", m->u.phase.name);
 	}
 	s->p = own.u.phase;
-	phase_env(w, s);
+	set_env(w, s);
 	s->captures = arena_array(&s->arena, s->p.ncaptures + 1, sizeof(struct regex *));
 	for (uint32_t i = 0; i < s->p.ncaptures; i++)
 		if (!(s->captures[i] = regex_open(s->p.captures[i].pattern, f)))
