@@ -25,7 +25,6 @@ struct adviser_spec {
 	const char *log_path; /* its stderr is added there */
 	const char *title;    /* a line in front of it */
 	int64_t answer_ms;
-	int64_t now_ms;
 };
 int adviser_open(struct adviser **out, struct keeper *k, const struct adviser_spec *s, struct fault *f);
 /* Forget it. It has been told to end, or will be with the keeper. */

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,11 +20,11 @@ struct adviser {
 	int64_t log_from;      /* where its own words begin */
 	struct bytes to, from; /* not yet written; read and not yet taken */
 	size_t released;       /* of `to`, from its front */
-	size_t taken, scanned; /* of `from`: the line handed out; looked through for a line's end */
+	size_t taken;          /* of `from`: the line handed out */
 	bool asked;
 	int64_t answer_ms, since_ms; /* asked: since it last took something in */
 	int64_t closed_ms;           /* when its stdout ended */
-	bool failed_start, ended;
+	bool ended;
 	struct child_event end;
 };
 
@@ -98,7 +97,7 @@ void adviser_kill(struct adviser *a)
 
 bool adviser_gone(const struct adviser *a)
 {
-	return a->ended || a->failed_start || a->out < 0;
+	return a->ended || a->out < 0;
 }
 
 void adviser_event(struct adviser *a, const struct child_event *e)
@@ -106,7 +105,6 @@ void adviser_event(struct adviser *a, const struct child_event *e)
 	if (e->id != a->id || e->kind == CHILD_STARTED)
 		return;
 	a->end = *e;
-	a->failed_start = e->kind == CHILD_SPAWN_FAILED;
 	a->ended = true;
 }
 
@@ -204,7 +202,7 @@ static bool is_blank(const unsigned char *s, size_t n)
 static void drop_taken(struct adviser *a)
 {
 	bytes_drop_front(&a->from, a->taken);
-	a->taken = a->scanned = 0;
+	a->taken = 0;
 }
 
 /* The end of the first line that is not blank; NULL: it is not there yet. */
@@ -213,8 +211,7 @@ static unsigned char *find_end(struct adviser *a)
 	unsigned char *end;
 
 	drop_taken(a);
-	while (a->from.len > a->scanned &&
-	       (end = memchr(a->from.data + a->scanned, '\n', a->from.len - a->scanned))) {
+	while (a->from.len && (end = memchr(a->from.data, '\n', a->from.len))) {
 		size_t n = (size_t)(end - a->from.data);
 
 		if (!is_blank(a->from.data, n))
@@ -222,17 +219,12 @@ static unsigned char *find_end(struct adviser *a)
 		a->taken = n + 1;
 		drop_taken(a);
 	}
-	a->scanned = a->from.len;
 	return NULL;
 }
 
 bool adviser_has_line(struct adviser *a)
 {
-	unsigned char *end = find_end(a);
-
-	if (end)
-		a->scanned = (size_t)(end - a->from.data);
-	return end != NULL;
+	return find_end(a) != NULL;
 }
 
 const char *adviser_line(struct adviser *a, size_t *n)
@@ -269,9 +261,14 @@ int64_t adviser_due_ms(const struct adviser *a)
 	return t;
 }
 
+static bool failed_start(const struct adviser *a)
+{
+	return a->end.kind == CHILD_SPAWN_FAILED;
+}
+
 static int judge_end(const struct adviser *a, struct fault *f)
 {
-	if (a->failed_start)
+	if (failed_start(a))
 		return fault_set(f, FAULT_SEARCH, "cannot be started (%s): %s", a->end.stage,
 		                 strerror(a->end.error));
 	if (a->end.signal)
@@ -293,7 +290,7 @@ int adviser_judge(struct adviser *a, int64_t now_ms, struct fault *f)
 		return 0; /* that first */
 	if (a->from.len > ADVICE_LINE_MAX)
 		return fault_set(f, FAULT_SEARCH, "said a line of more than %d bytes", ADVICE_LINE_MAX);
-	if (a->ended && (a->failed_start || a->out < 0))
+	if (a->ended && (failed_start(a) || a->out < 0))
 		return judge_end(a, f);
 	if (a->out < 0 && now_ms >= a->closed_ms + END_PATIENCE_MS)
 		return fault_set(f, FAULT_SEARCH, "closed its stdout and went on");

@@ -4,7 +4,6 @@
 #include "host.h"
 #include "must.h"
 #include "phase_env.h"
-#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
