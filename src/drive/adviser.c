@@ -199,27 +199,28 @@ static bool is_blank(const unsigned char *s, size_t n)
 	return true;
 }
 
-static void drop_taken(struct adviser *a)
+static void drop_front(struct adviser *a, size_t n)
 {
-	bytes_drop_front(&a->from, a->taken);
+	bytes_drop_front(&a->from, n);
 	a->taken = 0;
 }
 
-/* The end of the first line that is not blank; NULL: it is not there yet. */
+static unsigned char *next_end(const struct adviser *a, size_t at)
+{
+	return at < a->from.len ? memchr(a->from.data + at, '\n', a->from.len - at) : NULL;
+}
+
+/* The end of the first line that is not blank; NULL: it is not there yet. What is before it goes at once: of
+ * blank lines alone there may be a million. */
 static unsigned char *find_end(struct adviser *a)
 {
+	size_t at = a->taken;
 	unsigned char *end;
 
-	drop_taken(a);
-	while (a->from.len && (end = memchr(a->from.data, '\n', a->from.len))) {
-		size_t n = (size_t)(end - a->from.data);
-
-		if (!is_blank(a->from.data, n))
-			return end;
-		a->taken = n + 1;
-		drop_taken(a);
-	}
-	return NULL;
+	while ((end = next_end(a, at)) && is_blank(a->from.data + at, (size_t)(end - a->from.data) - at))
+		at = (size_t)(end - a->from.data) + 1;
+	drop_front(a, at);
+	return end ? end - at : NULL;
 }
 
 bool adviser_has_line(struct adviser *a)
@@ -240,7 +241,7 @@ const char *adviser_line(struct adviser *a, size_t *n)
 
 struct bytes *adviser_said(struct adviser *a)
 {
-	drop_taken(a);
+	drop_front(a, a->taken);
 	return &a->from;
 }
 

@@ -227,6 +227,7 @@ while read -r line; do
     flood) head -c 3000000 /dev/zero | tr '\0' x ;;
     closed) exec >&- && sleep 60 ;;
     silent) sleep 60 ;;
+    blank) yes '' ;;
     esac
 done
 END_OF
@@ -271,6 +272,10 @@ flood|said a line of more than 1048576 bytes
 closed|closed its stdout and went on
 silent|gave no answer in 300ms
 END_OF
+sed "s/bad.sh good/bad.sh blank/; s/60s/300ms/" bad.yaml >now.yaml
+exits "blank lines without end hold nobody up" 76 timeout 10 "$rs" run now.yaml --db blank.db --ranks 1 --progress none
+like "and are no answer" "$(cat err)" "gave no answer in 300ms"
+ok "nothing is left of them either" wait_for 5 no_sampler
 "$rs" run crash.db --ranks 1 --progress none >/dev/null 2>err
 like "a crash's last words are quoted" "$(cat err)" "search-train.log; its end:
   \| Traceback: no such thing"
