@@ -34,7 +34,7 @@ void council_forget(struct council *c);
 /* Nothing is asked or told any more; who failed is ended. */
 void council_fail(struct council *c);
 /* What the one that failed wrote last to stderr, and where that is. False: none failed. */
-bool council_last_words(const struct council *c, char *buf, size_t cap, const char **log_path);
+bool council_last_words(struct council *c, char *buf, size_t cap, const char **log_path);
 
 uint32_t council_fd_count(const struct council *c);
 uint32_t council_fds(const struct council *c, struct pollfd *fds);

@@ -144,12 +144,12 @@ static const char *log_path(struct arena *a, const struct council *c, const stru
 	return arena_printf(a, "%s/search-%s-%d.log", c->c.out_dir, x->name, x->outer);
 }
 
-bool council_last_words(const struct council *c, char *buf, size_t cap, const char **path)
+bool council_last_words(struct council *c, char *buf, size_t cap, const char **path)
 {
 	if (!c || !c->failed || !c->failed->adviser)
 		return false;
 	adviser_last_words(c->failed->adviser, buf, cap);
-	*path = log_path(&((struct council *)c)->arena, c, c->failed);
+	*path = log_path(&c->arena, c, c->failed);
 	return true;
 }
 

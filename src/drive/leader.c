@@ -531,12 +531,15 @@ static int take_signals(struct leader *l, struct fault *f)
 	return 0;
 }
 
-/* What runs is ended, as for a stop: the study cannot go on, and a repaired one loses least this way. */
-static int search_failed(struct leader *l, const struct fault *why, struct fault *f)
+/* f: why asking or hearing the council failed. Where a program is to blame what runs is ended, as for a stop:
+ * the study cannot go on, and a repaired one loses least this way. */
+static int search_failed(struct leader *l, struct fault *f)
 {
+	if (f->code != FAULT_SEARCH)
+		return -1;
 	if (l->search.code)
 		return 0;
-	l->search = *why;
+	l->search = *f;
 	council_fail(l->council);
 	if (!l->finished && request_stop(l, f))
 		return -1;
@@ -552,32 +555,23 @@ static int propose(struct leader *l, struct fault *f)
 {
 	int64_t until_ms = host_monotonic_ms() + PROPOSE_MS;
 	struct event e;
-	struct fault why = {0};
-	int r = 0;
 
 	for (int i = 0; i < TURN_PROPOSALS && !l->finished; i++) {
-		r = proposer_next(&l->proposer, &e, &why);
+		int r = proposer_next(&l->proposer, &e, f);
+
 		if (r <= 0)
-			break;
+			return r < 0 ? search_failed(l, f) : 0;
 		if (step(l, &e, f))
 			return -1;
 		if (host_monotonic_ms() >= until_ms)
 			break;
 	}
-	if (r >= 0)
-		return 0;
-	*f = why;
-	return why.code == FAULT_SEARCH ? search_failed(l, &why, f) : -1;
+	return 0;
 }
 
 static int hear_council(struct leader *l, struct fault *f)
 {
-	struct fault why = {0};
-
-	if (!l->council || !council_step(l->council, l->now_ms, &why))
-		return 0;
-	*f = why;
-	return why.code == FAULT_SEARCH ? search_failed(l, &why, f) : -1;
+	return l->council && council_step(l->council, l->now_ms, f) ? search_failed(l, f) : 0;
 }
 
 static int take_frames(struct leader *l, struct fault *f)
