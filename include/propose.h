@@ -26,7 +26,6 @@ struct proposer {
 	struct council *council; /* of the search programs; NULL: there are none */
 	struct want *items;      /* a ring */
 	uint32_t head, count, cap;
-	bool learns; /* some phase's search does */
 	struct proposer_room *rooms;
 	uint32_t nrooms;
 	struct proposer_trial *trials; /* by number */

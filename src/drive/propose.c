@@ -12,7 +12,9 @@ struct proposer_room {
 	struct counsel *counsel; /* a search program; then no learner */
 	struct learner *learner;
 	struct key128 *places; /* of its parent combinations where the search chooses among them */
-	/* Reproducible: a room for each group; it is told of its trials in their order, up to the lag. */
+	/* Reproducible: it is told of its trials in their order, up to the lag; and where parents are no
+	 * choice of the search each group has a room, alone. */
+	bool alone;
 	struct key128 group;
 	uint32_t *trials, ntrials, trials_cap, told;
 };
@@ -29,8 +31,6 @@ void proposer_init(struct proposer *p, const struct study *s, const struct sched
 {
 	*p = (struct proposer){.study = s, .sched = sched, .scratch = scratch, .council = council};
 	council_forget(council);
-	for (uint32_t i = 0; i < s->nphases; i++)
-		p->learns = p->learns || search_learns(s->phases[i].search);
 }
 
 static void close_rooms(struct proposer *p)
@@ -169,7 +169,7 @@ static bool is_of(const struct proposer *p, const struct proposer_room *r, uint3
 	sched_trial(p->sched, trial, &v);
 	if (v.phase != r->phase || v.outer != r->outer)
 		return false;
-	return !p->study->reproducible || r->counsel || r->places || key_equal(v.place, r->group);
+	return !r->alone || key_equal(v.place, r->group);
 }
 
 /* What was told in its turn, and changes afterwards, is told at once. */
@@ -288,6 +288,7 @@ static struct proposer_room *make_room(struct proposer *p, const struct group_vi
 		o.nplaces = g->nparents;
 		o.places = r->places;
 	}
+	r->alone = p->study->reproducible && !r->counsel && !r->places;
 	if (!r->counsel) {
 		r->learner = learner_new(p->study, ph, &o);
 		tell_priors(p, r);
@@ -300,15 +301,15 @@ static struct proposer_room *make_room(struct proposer *p, const struct group_vi
 
 static struct proposer_room *room_of(struct proposer *p, const struct group_view *g)
 {
-	const struct study_phase *ph = &p->study->phases[g->phase];
-	bool alone = p->study->reproducible && !ph->trials_total && ph->search != SEARCH_PROGRAM;
 	struct key128 place = sched_group_place(p->sched, g->group, 0);
 
 	look_at_changed(p);
-	for (uint32_t i = 0; i < p->nrooms; i++)
-		if (p->rooms[i].phase == g->phase && p->rooms[i].outer == g->outer &&
-		    (!alone || key_equal(p->rooms[i].group, place)))
-			return &p->rooms[i];
+	for (uint32_t i = 0; i < p->nrooms; i++) {
+		struct proposer_room *r = &p->rooms[i];
+
+		if (r->phase == g->phase && r->outer == g->outer && (!r->alone || key_equal(r->group, place)))
+			return r;
+	}
 	return make_room(p, g);
 }
 
