@@ -241,19 +241,23 @@ static void tell_what_became(struct proposer *p, const struct record *r)
 void proposer_note(struct proposer *p, const struct record *r)
 {
 	uint32_t trial = p->nrooms ? trial_of(p, r) : 0;
+	const struct study_phase *ph;
 	struct trial_view v;
 
 	if (!trial)
 		return;
 	if (r->kind == RECORD_TRIAL)
 		tell_what_became(p, r);
-	note_trial(p, trial);
-	if (!sched_trial_exists(p->sched, trial))
+	if (!sched_trial_exists(p->sched, trial)) {
+		note_trial(p, trial);
 		return;
+	}
 	sched_trial(p->sched, trial, &v);
-	for (uint32_t i = 0; i < v.nparents; i++)
-		if (p->study->phases[v.phase].judges)
-			note_trial(p, v.parents[i]);
+	ph = &p->study->phases[v.phase];
+	if (search_learns(ph->search))
+		note_trial(p, trial);
+	for (uint32_t i = 0; ph->judges && i < v.nparents; i++)
+		note_trial(p, v.parents[i]);
 }
 
 /* ---- learners ------------------------------------------------------------------------------------ */
