@@ -26,6 +26,9 @@ enum prior_misfit {
 const char *prior_misfit_word(enum prior_misfit m);
 const char *prior_misfit_text(enum prior_misfit m);
 
+/* Can the phase's search be told of any? -1: no, and f says so. */
+int prior_wanted(const struct study_phase *p, struct fault *f);
+
 struct prior_param {
 	uint32_t phase, index;
 };

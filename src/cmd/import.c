@@ -63,11 +63,8 @@ static int find_phase(const struct cmd_db *d, const struct options *o, const str
 	*out = o->phase ? study_find_phase(d->study, o->phase) : only;
 	if (o->phase && !*out)
 		return fault_set(f, FAULT_USAGE, "study %s has no phase `%s`", d->study->name, o->phase);
-	if (*out && !search_takes_priors((*out)->search))
-		return fault_set(
-		    f, FAULT_USAGE,
-		    "the search of phase %s is %s, which takes no observations; tpe, cmaes, gp and auto do",
-		    (*out)->name, search_text((*out)->search));
+	if (*out && prior_wanted(*out, f))
+		return -1;
 	if (n == 0)
 		return fault_set(f, FAULT_USAGE,
 		                 "study %s has no search that could learn; tpe, cmaes, gp and auto do",

@@ -27,6 +27,16 @@ const char *prior_misfit_text(enum prior_misfit m)
 	return texts[m];
 }
 
+int prior_wanted(const struct study_phase *p, struct fault *f)
+{
+	if (search_takes_priors(p->search))
+		return 0;
+	return fault_set(
+	    f, FAULT_USAGE,
+	    "the search of phase %s is %s, which takes no observations; tpe, cmaes, gp and auto do", p->name,
+	    search_text(p->search));
+}
+
 /* ---- names ------------------------------------------------------------------------------------- */
 static bool is_qualified(const struct study_phase *q, const char *name, const char **rest)
 {

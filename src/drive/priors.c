@@ -36,17 +36,16 @@ static int load(void *ctx, const struct store_prior *row, struct fault *f)
 	return 0;
 }
 
-int priors_load(struct priors *x, struct store *s, const struct study *study, struct fault *f)
-{
-	struct loading l = {x, study};
-
-	arena_finish(&x->arena);
-	*x = (struct priors){0};
-	return store_load_priors(s, load, &l, f);
-}
-
 void priors_finish(struct priors *x)
 {
 	arena_finish(&x->arena);
 	*x = (struct priors){0};
+}
+
+int priors_load(struct priors *x, struct store *s, const struct study *study, struct fault *f)
+{
+	struct loading l = {x, study};
+
+	priors_finish(x);
+	return store_load_priors(s, load, &l, f);
 }

@@ -107,12 +107,7 @@ static const struct study_phase *find_phase(const struct study *s, const char *n
 
 	if (!p)
 		fault_set(f, FAULT_USAGE, "there is no phase `%.100s`", name);
-	else if (!search_takes_priors(p->search))
-		fault_set(
-		    f, FAULT_USAGE,
-		    "the search of phase %s is %s, which takes no observations; tpe, cmaes, gp and auto do",
-		    p->name, search_text(p->search));
-	return p && search_takes_priors(p->search) ? p : NULL;
+	return p && prior_wanted(p, f) == 0 ? p : NULL;
 }
 
 static int read_table(const struct request_site *x, const struct options *o, const struct ask *ask,
