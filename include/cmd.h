@@ -114,6 +114,8 @@ const char *cmd_log_path(struct cmd_db *d, int64_t run, int64_t rank);
 /* The first row of a query, with printf and no binds: 1, 0 (no row, rows closed) or -1. */
 int cmd_query(struct cmd_db *d, struct store_rows **rows, struct fault *f, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* What a query counts of a phase, ?1. */
+int cmd_count_of(struct cmd_db *d, const char *phase, const char *sql, int64_t *n, struct fault *f);
 /* Observations imported for a phase. */
 int cmd_count_priors(struct cmd_db *d, const char *phase, int64_t *n, struct fault *f);
 /* A text of the current row in the database's arena, NULL for NULL. */

@@ -327,18 +327,23 @@ int cmd_query(struct cmd_db *d, struct store_rows **rows, struct fault *f, const
 	return got;
 }
 
-int cmd_count_priors(struct cmd_db *d, const char *phase, int64_t *n, struct fault *f)
+int cmd_count_of(struct cmd_db *d, const char *phase, const char *sql, int64_t *n, struct fault *f)
 {
 	const char *binds[] = {phase, NULL};
 	struct store_rows *rows;
 	int got;
 
-	if (store_select(d->store, "SELECT count(*) FROM priors WHERE phase = ?1", binds, &rows, f))
+	if (store_select(d->store, sql, binds, &rows, f))
 		return -1;
 	got = store_next(rows, f);
 	*n = got > 0 ? store_int(rows, 0) : 0;
 	store_rows_close(rows);
 	return got < 0 ? -1 : 0;
+}
+
+int cmd_count_priors(struct cmd_db *d, const char *phase, int64_t *n, struct fault *f)
+{
+	return cmd_count_of(d, phase, "SELECT count(*) FROM priors WHERE phase = ?1", n, f);
 }
 
 const char *cmd_keep(struct cmd_db *d, const struct store_rows *r, uint32_t column)

@@ -113,6 +113,7 @@ enum { COLUMN_TRIAL, COLUMN_OUTER, COLUMN_VALUE, COLUMN_NAME, COLUMN_PARAM };
 static const char sql_params[] = "SELECT t.trial, t.outer_fold, t.value, j.key, j.value FROM trials t,"
                                  " json_each(CASE WHEN json_valid(t.params) THEN t.params ELSE '{}' END) j"
                                  " WHERE t.phase = ?1 AND t.state = 'done' ORDER BY t.trial";
+static const char sql_unfinished[] = "SELECT count(*) FROM trials WHERE phase = ?1 AND state <> 'done'";
 
 static void set_cell(struct reading *r, const struct store_rows *rows, const char **cells)
 {
@@ -158,23 +159,6 @@ static int read_trials(struct reading *r, struct cmd_db *from, const struct stud
 	return got;
 }
 
-static int count_unfinished(struct reading *r, struct cmd_db *from, const struct study_phase *q,
-                            struct fault *f)
-{
-	const char *binds[] = {q->name, NULL};
-	struct store_rows *rows;
-	int got;
-
-	if (store_select(from->store, "SELECT count(*) FROM trials WHERE phase = ?1 AND state <> 'done'",
-	                 binds, &rows, f))
-		return -1;
-	got = store_next(rows, f);
-	if (got > 0)
-		r->t->skipped[PRIOR_STATE] = store_int(rows, 0);
-	store_rows_close(rows);
-	return got < 0 ? -1 : 0;
-}
-
 static bool same_file(const char *a, const char *b)
 {
 	struct stat x, y;
@@ -196,7 +180,8 @@ static int read_database(struct reading *r, const struct cmd_db *d, const char *
 		bad = fault_set(f, FAULT_USAGE, "the search of phase %s knows its own trials", q->name);
 	take_visible(r);
 	r->t->from = arena_printf(r->a, "%s phase %s", from.path, phase_of(r));
-	bad = bad || read_trials(r, &from, q, f) || count_unfinished(r, &from, q, f);
+	bad = bad || read_trials(r, &from, q, f) ||
+	      cmd_count_of(&from, q->name, sql_unfinished, &r->t->skipped[PRIOR_STATE], f);
 	cmd_db_close(&from);
 	return bad ? -1 : 0;
 }
