@@ -11,7 +11,6 @@
  * each step where the phase prunes, stops at its budget and goes on from there. Core-seconds are what the
  * attempts ran, those that were stopped too. */
 #include "propose.h"
-#include "prune.h"
 #include "task.h"
 
 #include <math.h>
@@ -190,10 +189,7 @@ static void read_point(const struct cluster *c, const struct scope *scope, doubl
 			const struct value *v = &scope->by_phase[p][k];
 			uint32_t i = (uint32_t)atoi(q->name + 1);
 
-			if (v->kind == VALUE_NONE)
-				continue;
-			point[i] = c->task->params[i].kind == TASK_CHOICE ? (double)(v->u.choice - q->choices)
-			                                                  : value_number(v);
+			point[i] = task_number(&c->task->params[i], q, v);
 		}
 	}
 }
@@ -397,18 +393,6 @@ struct options {
 	bool study;
 };
 
-static const struct study *parse(struct cluster *c, const char *text)
-{
-	const struct study *s = NULL;
-	struct study_errors errors;
-
-	if (study_parse(&c->arena, c->variant->name, text, strlen(text), &s, &errors)) {
-		fprintf(stderr, "%s\n%s", errors.items[0].text, text);
-		exit(1);
-	}
-	return s;
-}
-
 static void run(const struct options *o, const struct variant *v, const struct task *t, uint64_t seed)
 {
 	struct cluster *c = calloc(1, sizeof *c);
@@ -420,7 +404,7 @@ static void run(const struct options *o, const struct variant *v, const struct t
 	c->task = t;
 	c->nworkers = o->workers;
 	c->until = o->until;
-	c->study = parse(c, study_text(v, t, &c->arena, seed));
+	c->study = task_parse(&c->arena, v->name, study_text(v, t, &c->arena, seed));
 	c->sched = sched_new(&c->arena, c->study, &so);
 	proposer_init(&c->proposer, c->study, c->sched, &c->scratch, NULL);
 	printf("{\"task\": \"%s\", \"variant\": \"%s\", \"workers\": %u, \"seed\": %llu, \"points\": [",
@@ -449,15 +433,12 @@ static bool is_listed(const char *list, const char *name)
 
 static void read_option(struct options *o, const char *name, const char *value)
 {
-	const char *dots = strstr(value, "..");
-
 	if (!strcmp(name, "--task")) {
 		o->task = value;
 	} else if (!strcmp(name, "--variants")) {
 		o->variants = value;
 	} else if (!strcmp(name, "--seeds")) {
-		o->first = strtoull(value, NULL, 10);
-		o->last = dots ? strtoull(dots + 2, NULL, 10) : o->first;
+		read_range(value, &o->first, &o->last);
 	} else if (!strcmp(name, "--workers")) {
 		o->workers = (uint32_t)strtoul(value, NULL, 10);
 	} else if (!strcmp(name, "--seconds")) {

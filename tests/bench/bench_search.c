@@ -152,14 +152,6 @@ static void facts(const struct task *t)
 }
 
 /* ------------------------------------------------------------------------------------------------------ */
-static void read_seeds(struct options *o, const char *text)
-{
-	const char *dots = strstr(text, "..");
-
-	o->first = strtoull(text, NULL, 10);
-	o->last = dots ? strtoull(dots + 2, NULL, 10) : o->first;
-}
-
 static void read_option(struct options *o, const char *name, const char *value)
 {
 	if (!strcmp(name, "--tasks"))
@@ -167,7 +159,7 @@ static void read_option(struct options *o, const char *name, const char *value)
 	else if (!strcmp(name, "--tools"))
 		o->tools = value;
 	else if (!strcmp(name, "--seeds"))
-		read_seeds(o, value);
+		read_range(value, &o->first, &o->last);
 	else if (!strcmp(name, "--trials"))
 		o->trials = (uint32_t)strtoul(value, NULL, 10);
 	else if (!strcmp(name, "--workers"))

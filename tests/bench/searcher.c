@@ -1,23 +1,10 @@
 #include "searcher.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const struct key128 no_parents; /* the name of the only combination */
-
-static const struct study *parse(struct searcher *s, const char *text)
-{
-	const struct study *study = NULL;
-	struct study_errors errors;
-
-	if (study_parse(&s->arena, s->task->name, text, strlen(text), &study, &errors)) {
-		fprintf(stderr, "%s\n%s", errors.items[0].text, text);
-		exit(1);
-	}
-	return study;
-}
 
 static struct learner *open_learner(const struct searcher *s, const char *tool, uint64_t seed)
 {
@@ -41,7 +28,8 @@ void searcher_open(struct searcher *s, const struct task *t, const char *tool, u
 	bool blind = !strcmp(tool, "random") || !strcmp(tool, "sobol");
 
 	*s = (struct searcher){.task = t, .workers = workers};
-	s->study = parse(s, task_study(t, &s->arena, seed, blind ? tool : "random", trials));
+	s->study =
+	    task_parse(&s->arena, t->name, task_study(t, &s->arena, seed, blind ? tool : "random", trials));
 	s->phase = &s->study->phases[0];
 	if (!blind)
 		s->learner = open_learner(s, tool, seed);
@@ -80,13 +68,6 @@ static enum sampler_answer ask(struct searcher *s, struct value *own)
 	return learner_ask(&q, own, &parent);
 }
 
-static double number_of(const struct task_param *t, const struct param *p, const struct value *v)
-{
-	if (v->kind == VALUE_NONE)
-		return (double)NAN;
-	return t->kind == TASK_CHOICE ? (double)(v->u.choice - p->choices) : value_number(v);
-}
-
 bool searcher_ask(struct searcher *s, double *point, uint32_t *number)
 {
 	struct value *own = arena_array(&s->scratch, s->task->nparams, sizeof *own);
@@ -98,7 +79,7 @@ bool searcher_ask(struct searcher *s, double *point, uint32_t *number)
 		if (s->learner)
 			*number = learner_begin(s->learner, no_parents, &(struct scope){by_phase, 1});
 		for (uint32_t i = 0; i < s->task->nparams; i++)
-			point[i] = number_of(&s->task->params[i], &s->phase->space.params[i], &own[i]);
+			point[i] = task_number(&s->task->params[i], &s->phase->space.params[i], &own[i]);
 	}
 	arena_reset(&s->scratch);
 	return there;

@@ -310,6 +310,34 @@ const char *task_study(const struct task *t, struct arena *a, uint64_t seed, con
 	    task_study_head(t, a, seed), search, (unsigned)trials, task_study_params(t, a, 0, t->nparams));
 }
 
+const struct study *task_parse(struct arena *a, const char *name, const char *text)
+{
+	const struct study *s = NULL;
+	struct study_errors errors;
+
+	if (study_parse(a, name, text, strlen(text), &s, &errors)) {
+		fprintf(stderr, "%s\n%s", errors.items[0].text, text);
+		exit(1);
+	}
+	return s;
+}
+
+double task_number(const struct task_param *t, const struct param *p, const struct value *v)
+{
+	if (v->kind == VALUE_NONE)
+		return (double)NAN;
+	return t->kind == TASK_CHOICE ? (double)(v->u.choice - p->choices) : value_number(v);
+}
+
+/* ---- words ------------------------------------------------------------------------------------------- */
+void read_range(const char *text, uint64_t *first, uint64_t *last)
+{
+	const char *dots = strstr(text, "..");
+
+	*first = strtoull(text, NULL, 10);
+	*last = dots ? strtoull(dots + 2, NULL, 10) : *first;
+}
+
 bool next_word(const char **list, char *word, size_t cap)
 {
 	size_t n = strcspn(*list, ",");

@@ -3,7 +3,7 @@
 #ifndef TASK_H
 #define TASK_H
 
-#include "arena.h"
+#include "study.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,8 +56,13 @@ const char *task_study(const struct task *t, struct arena *a, uint64_t seed, con
 const char *task_study_head(const struct task *t, struct arena *a, uint64_t seed);
 const char *task_study_params(const struct task *t, struct arena *a, uint32_t first, uint32_t last);
 
+/* Such a file as a study in `a`; ends the program when it is none. */
+const struct study *task_parse(struct arena *a, const char *name, const char *text);
+
 /* A point has a number for each parameter: a choice's is its index, an inactive one's is NaN. */
 double task_value(const struct task *t, const double *point, double *seconds);
+/* Such a number, of a value of that parameter. */
+double task_number(const struct task_param *t, const struct param *p, const struct value *v);
 /* Of a table without curve_param: the metric of one fold after each of its steps. */
 void task_fold_curve(const struct task *t, const double *point, uint32_t fold, double curve[TASK_LEVELS]);
 /* And what one phase takes for that; what the phase does not know may be NaN in the point. */
@@ -65,5 +70,7 @@ double task_fold_seconds(const struct task *t, const double *point, uint32_t fol
 
 /* The next word of a list with commas between them; false at its end. */
 bool next_word(const char **list, char *word, size_t cap);
+/* "0..29", or "7" alone. */
+void read_range(const char *text, uint64_t *first, uint64_t *last);
 
 #endif
