@@ -1,17 +1,10 @@
 /* Bytes as a CSV file. What was read is written with every field in quotes, and must read the same again. */
+#include "fuzz.h"
+
 #include "bytes.h"
 #include "csv.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void put_row(struct bytes *b, const struct csv_row *row)
 {
