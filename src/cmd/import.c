@@ -2,10 +2,7 @@
  * of it is in request_import.c. */
 #include "cmd.h"
 
-#include "text.h"
-
 #include <inttypes.h>
-#include <string.h>
 
 enum { DEFAULT_WAIT_MS = 30000 };
 

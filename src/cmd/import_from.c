@@ -6,7 +6,6 @@
 #include "host.h"
 #include "text.h"
 
-#include <math.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>

@@ -1,7 +1,5 @@
 #include "priors.h"
 
-#include "learner.h"
-
 struct loading {
 	struct priors *to;
 	const struct study *study;
