@@ -60,8 +60,7 @@ int request_schedule(struct request_site *site, const struct ask *ask, struct re
  *   --phase=P --from=SOURCE --columns=N [--dry-run] [--json] [--skipped=MISFIT:N].. [--ignored=COLUMN]..
  *   --forget --phase=P: instead of all that, and without a table
  * The first row is N names of parameters; each other one has the value, the outer fold ("" for none) and N
- * texts
- * ("" for none). MISFIT (prior.h) and COLUMN say what was left out before. */
+ * texts ("" for none). MISFIT (prior.h) and COLUMN say what was left out before. */
 int request_import(struct request_site *site, const struct ask *ask, struct request_answer *answer,
                    struct fault *f);
 /* A wrong request, as an answer. Returns 0. */

@@ -1,7 +1,8 @@
 /* bench_pipeline: what phases, shared parents and pruning save.
  *
- *   bench_pipeline --task A [--variants X,Y] [--seeds 0..29] [--workers 1] [--seconds B] [--until V] [--dir
- * DIR] runs studies of a table, and prints a line of JSON for each: after how many core-seconds which value
+ *   bench_pipeline --task A [--variants X,Y] [--seeds 0..29] [--workers 1] [--seconds B] [--until V]
+ *           [--dir DIR]
+ *       runs studies of a table, and prints a line of JSON for each: after how many core-seconds which value
  *       was the best of the complete trials, until it is V or B core-seconds are spent.
  *   bench_pipeline --study --task A --variants X
  *       prints such a study file.
