@@ -51,6 +51,7 @@ void sched_trial(const struct sched *s, uint32_t trial, struct trial_view *out)
 	out->key = t->key;
 	out->parents = plan_parents(c);
 	out->nparents = c->nparents;
+	out->place = c->key;
 	out->values = t->values;
 	for (uint32_t u = t->first_unit; u < t->first_unit + out->nunits; u++)
 		out->units_final += sched_final(plan_unit(&s->plan, u)->state);

@@ -51,4 +51,14 @@ for search in tpe auto; do
     is "$search, reproducible: the same on 2 and 3 ranks" "$(cmp 2.points 3.points 2>&1)" ""
     is "$search, reproducible: and on 5" "$(cmp 2.points 5.points 2>&1)" ""
 done
+
+study rlearns "reproducible: 4" tpe 40 >s.yaml
+mpi 3 run s.yaml >out 2>&1
+is "reproducible: it learns from what came before" \
+    "$(sql rlearns.db "select avg(value) filter (where k >= 25) < 0.8 * avg(value) filter (where k < 10) from trials where phase = 'below' and json_extract(params, '\$.o') = 0")" 1
+
+study few "" tpe "6 total" | sed 's/uniform(0, 1)/int(1, 3)/; s/, b: .*/}/; s/{b}/0.6/' >few.yaml
+mpi 3 run few.yaml >out 2>&1
+is "a finite space below several parents: each point once" \
+    "$(sql few.db "select count(*), count(distinct params) from trials where phase = 'below'")" "6|6"
 done_testing
