@@ -31,6 +31,7 @@ struct advice_news {
 	const struct scope *scope; /* of the trial, own values included; NULL with trial 0 */
 	enum trial_end end;        /* VOID: "gone" */
 	double value, step;        /* COMPLETE, PRUNED */
+	const double *values;      /* of all metrics, where the phase has several; else NULL */
 	const char *rule;          /* VOID: the `require` that it breaks; it is asked again */
 };
 /* scratch: not looked at without a scope. */

@@ -65,7 +65,8 @@ enum outcome { OUTCOME_PENDING, OUTCOME_COMPLETE, OUTCOME_PRUNED, OUTCOME_FAILED
 struct observation {
 	const struct cell *cells; /* naxes */
 	double value;             /* to be minimised; finite when COMPLETE or PRUNED */
-	double step;              /* PRUNED: how far it came */
+	const double *values; /* of several objectives: all, to be minimised; `value` is the first of them */
+	double step;          /* PRUNED: how far it came */
 	enum outcome outcome;
 };
 
@@ -75,8 +76,9 @@ struct history {
 	struct arena *arena;
 	const struct axis *axes;
 	uint32_t nown, naxes;
-	struct slab items; /* struct observation */
-	uint32_t nended;   /* COMPLETE, PRUNED, FAILED */
+	uint32_t nobjectives; /* 1 where it is not said */
+	struct slab items;    /* struct observation */
+	uint32_t nended;      /* COMPLETE, PRUNED, FAILED */
 	uint32_t ncomplete;
 	uint32_t npending;
 	uint32_t *ended; /* numbers in the order of their end */
@@ -89,11 +91,18 @@ struct history {
 void history_init(struct history *h, struct arena *a, const struct axis *axes, uint32_t nown, uint32_t naxes);
 /* A trial began; cells (naxes) are copied. Its number. */
 uint32_t history_begin(struct history *h, const struct cell *cells);
+/* What it is about to end with where there are several objectives: nobjectives values, which are copied. */
+void history_put_values(struct history *h, uint32_t number, const double *values);
 /* It ended, or (PENDING) goes on after all, or is GONE. A value that is not finite makes it FAILED. */
 void history_end(struct history *h, uint32_t number, enum outcome o, double value, double step);
 static inline const struct observation *history_at(const struct history *h, uint32_t number)
 {
 	return slab_at(&h->items, number);
+}
+/* nobjectives of them */
+static inline const double *observation_values(const struct observation *o)
+{
+	return o->values ? o->values : &o->value;
 }
 static inline uint32_t history_count(const struct history *h)
 {
@@ -131,7 +140,7 @@ struct cube_search {
 	bool (*ask)(void *state, const struct cube_ask *q, double *u, uint32_t *parent);
 	void (*close)(void *state);
 };
-extern const struct cube_search tpe_search, gp_search, cmaes_search, auto_search;
+extern const struct cube_search tpe_search, gp_search, cmaes_search, nsga2_search, auto_search;
 
 /* Did this trial stand on that parent, as far as the context tells? */
 bool cube_stands_on(const struct cube_ask *q, const struct observation *o, uint32_t parent);

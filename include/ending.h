@@ -20,7 +20,8 @@ struct ending {
 	int64_t max_rss_kb;      /* 0: not known */
 	const char *host;        /* NULL: not known */
 	int64_t rank;
-	bool has_value; /* the objective was reported; `value` is the last one */
+	const char *metric; /* that it speaks of; NULL: that of the phase */
+	bool has_value;     /* the metric was reported; `value` is the last one */
 	double value;
 	const char *others; /* "loss, accuracy": other metrics it reported; NULL none */
 	const char *tail;   /* the end of what it wrote; may be NULL */

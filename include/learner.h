@@ -13,7 +13,7 @@
 struct learner;
 
 struct learner_options {
-	enum search_kind kind; /* SEARCH_TPE, SEARCH_CMAES, SEARCH_GP, SEARCH_AUTO */
+	enum search_kind kind; /* SEARCH_TPE to SEARCH_AUTO */
 	uint64_t seed;
 	/* The combination of parents is one more choice of the search (`trials: N total`): all of them, by
 	 * names that are the same for the same parents. 0: what is asked for has one parent each time. */
@@ -30,6 +30,8 @@ void learner_free(struct learner *l); /* NULL allowed */
 uint32_t learner_begin(struct learner *l, struct key128 place, const struct scope *scope);
 /* How it ended. Values as the phase's metric says them: the goal is known here. */
 void learner_complete(struct learner *l, uint32_t number, double value);
+/* The same where the phase has several metrics: the values of all. */
+void learner_complete_all(struct learner *l, uint32_t number, const double *values);
 void learner_pruned(struct learner *l, uint32_t number, double value, double step);
 void learner_failed(struct learner *l, uint32_t number);
 void learner_pending(struct learner *l, uint32_t number); /* it was reset: it will end anew */

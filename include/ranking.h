@@ -1,6 +1,7 @@
-/* ranking: trials of a phase, the best first. An order of its own: complete trials with a finite value by the
- * goal, then complete ones without, then the incomplete; ties by trial number. Trials of different outer
- * folds are never compared. Shared by results, best and the end of a run. */
+/* ranking: trials of a phase, the best first; of several metrics the Pareto front first. An order of its own:
+ * complete trials with a finite value by the goal, then complete ones without, then the incomplete; ties by
+ * trial number. Trials of different outer folds are never compared. Shared by results, best and the end of a
+ * run. */
 #ifndef RANKING_H
 #define RANKING_H
 
@@ -12,8 +13,10 @@
 
 struct ranking_ask {
 	const struct study_phase *phase;
-	bool finite;   /* only complete trials with a finite value */
-	int64_t limit; /* so many of each outer fold, 0: all */
+	bool finite;      /* only complete trials with a finite value */
+	int64_t limit;    /* so many of each outer fold, 0: all */
+	bool whole_front; /* and the rest of the Pareto front, where there are several metrics */
+	bool front_only;  /* nothing but that */
 	const char
 	    *sort; /* NULL: the best first; "trial": by number; else by that parameter (ranking_param) */
 };
@@ -29,14 +32,17 @@ enum {
 	RANKING_SD,
 	RANKING_COMPLETE,
 	RANKING_FINITE,
-	RANKING_MANY, /* trials of this outer fold */
-	RANKING_PLACE,
-	RANKING_MIN, /* over the folds */
+	RANKING_MANY,  /* trials of this outer fold */
+	RANKING_PLACE, /* among them, or where there are several metrics the number of its front, from 1 */
+	RANKING_MIN,   /* over the folds */
 	RANKING_MAX,
 	RANKING_FIRST_UNIT,
 	RANKING_PARAMS /* JSON */
 };
 int ranking_select(struct cmd_db *d, const struct ranking_ask *q, struct store_rows **rows, struct fault *f);
+
+/* name, value and sd of each metric of a trial whose phase has several. */
+int ranking_objectives(struct cmd_db *d, int64_t trial, struct store_rows **rows, struct fault *f);
 
 /* Which parameters have columns of their own: those of one phase (a table for people), those of all (CSV), or
  * none, but one column `params` (JSON). */
@@ -46,6 +52,9 @@ struct ranking_table {
 	enum ranking_kind kind;
 	uint32_t phase, rank, trial, outer, outer_shown, state, state_shown, complete, n, folds_done, folds,
 	    value, sd, min, max, first_unit, params;
+	uint32_t objectives;                   /* JSON: all as one map */
+	uint32_t first_objective, nobjectives; /* else two columns each: value and sd */
+	const char **objective_names;
 	uint32_t first_param, nparams;
 	const char **names; /* of the parameters with columns */
 };

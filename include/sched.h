@@ -64,9 +64,10 @@ struct attempt_result {
 	int32_t signal;     /* 0: none */
 	bool requeue;       /* exit 75 */
 	bool new_step;      /* reported a step it had not reported before in this attempt's predecessors */
-	bool has_value;     /* the objective metric was reported (over all attempts since the last reset) */
-	double last, best;  /* objective: last reported, best reported; may be NaN or infinite */
+	bool has_value;     /* all objectives were reported (over all attempts since the last reset) */
+	double last, best;  /* the (first) one: last reported, best reported; may be NaN or infinite */
 	double best_step;   /* step of best; NaN when no step was given */
+	double more[OBJECTIVES_MORE]; /* the others, where there are several: last reported */
 };
 
 /* What a user may ask for, on units named by their numbers.
@@ -152,13 +153,15 @@ enum record_kind {
 	RECORD_END,
 	RECORD_UNBEGIN,
 	RECORD_PICK,
-	RECORD_UNPICK,  /* phase, outer, child_phase: the pick is void */
-	RECORD_PARENTS, /* trial (scheduled): its parents are these now; candidates, best_n too */
-	RECORD_ARCHIVE, /* unit: what its attempts brought so far does not count any more; nor do the rungs
-	                   that its trial has reached */
-	RECORD_METRIC,  /* unit, attempt, step, value: what the rules of `prune` look at */
-	RECORD_RUNG,    /* trial, rung, value: all its folds have paused there */
-	RECORD_GONE     /* trial, gone: it is no part of the study any more, nor are its units */
+	RECORD_UNPICK,    /* phase, outer, child_phase: the pick is void */
+	RECORD_PARENTS,   /* trial (scheduled): its parents are these now; candidates, best_n too */
+	RECORD_ARCHIVE,   /* unit: what its attempts brought so far does not count any more; nor do the rungs
+	                     that its trial has reached */
+	RECORD_METRIC,    /* unit, attempt, step, value: what the rules of `prune` look at */
+	RECORD_RUNG,      /* trial, rung, value: all its folds have paused there */
+	RECORD_OBJECTIVE, /* unit, number, value: of a unit that is done; number 1 and up, where there are
+	                     several */
+	RECORD_GONE       /* trial, gone: it is no part of the study any more, nor are its units */
 };
 
 /* Why a trial is gone. DELETED: and is not to be made again by its search. SUPERSEDED: it came after a pick
@@ -211,10 +214,11 @@ struct record {
 	 * has `last` set. */
 	uint32_t child_phase, bucket, rank;
 	uint32_t for_trial; /* the scheduled trial it was made for; 0: for all of the child phase */
-	double value;       /* METRIC, RUNG too */
+	double value;       /* METRIC, RUNG, OBJECTIVE too */
 	bool last;
-	double step;   /* METRIC */
-	uint32_t rung; /* RUNG: counted from the first of its bracket */
+	double step;     /* METRIC */
+	uint32_t rung;   /* RUNG: counted from the first of its bracket */
+	uint32_t number; /* OBJECTIVE */
 };
 
 /* ---- actions ------------------------------------------------------------------------------ */
@@ -310,6 +314,9 @@ uint32_t sched_trial_count(const struct sched *s);
 bool sched_trial_exists(const struct sched *s, uint32_t trial);
 void sched_unit(const struct sched *s, uint32_t unit, struct unit_view *out);
 void sched_trial(const struct sched *s, uint32_t trial, struct trial_view *out);
+/* Objective `number` of a trial whose phase has several, aggregated over the folds done so far; 0 is `value`.
+ * NaN when there is none. sd may be NULL. */
+double sched_trial_objective(const struct sched *s, uint32_t trial, uint32_t number, double *sd);
 enum trial_end sched_trial_end(const struct sched *s, uint32_t trial, double *value, double *step);
 /* Was it given up for what its other folds ended with? Then its value is an estimate of that which it would
  * have with all its folds, and `step` of sched_trial_end says how many it had. */

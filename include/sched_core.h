@@ -121,9 +121,11 @@ struct sched {
 
 	struct phase_state *phases;
 	uint64_t by_state[UNIT_STATE_COUNT];
-	double *fold_values; /* work space: max_units_per_trial */
-	double *expected;    /* work space: by instance */
-	uint32_t *stack;     /* work space: units to look at */
+	double *fold_values;    /* work space: max_units_per_trial */
+	struct slab objectives; /* by unit: those after the first, as many as the phase with most has */
+	uint32_t nobjectives;   /* so many; 0: no phase has several, and the slab stays empty */
+	double *expected;       /* work space: by instance */
+	uint32_t *stack;        /* work space: units to look at */
 	uint32_t stack_count, stack_cap;
 	struct delay *delays; /* heap by due_ms */
 	uint32_t ndelays, delays_cap;
@@ -255,6 +257,11 @@ void sched_wake(struct sched *s);
 void sched_rebuild_units(struct sched *s);
 
 /* ---- sched_values.c ------------------------------------------------------------------------------ */
+void sched_objectives_init(struct sched *s);
+/* The objectives after the first of a unit that is about to be done. */
+void sched_record_objectives(struct sched *s, uint32_t unit, const struct attempt_result *r);
+double sched_unit_objective(const struct sched *s, uint32_t unit, uint32_t number); /* NaN: none */
+int sched_apply_objective(struct sched *s, const struct record *r, struct fault *f);
 /* Aggregate over the folds done so far, of some units of a trial or all; NaN when there is none or the phase
  * has no metric. sd, done: may be NULL. */
 double sched_units_value(const struct sched *s, uint32_t first, uint32_t count, double *sd, uint32_t *done);
@@ -263,8 +270,10 @@ double sched_trial_value(const struct sched *s, uint32_t trial, double *sd, uint
 double sched_aggregate(const struct study_phase *ph, double *values, uint32_t n);
 /* The same over the folds in this state that have a value. */
 double sched_value_in(const struct sched *s, uint32_t trial, enum unit_state state);
-/* All folds done and a finite value. */
+/* All folds done and a finite value. Where there are several objectives, all of them: the value is that of
+ * `number`. */
 bool sched_trial_valid(const struct sched *s, uint32_t trial, double *value);
+bool sched_trial_valid_by(const struct sched *s, uint32_t trial, uint32_t number, double *value);
 /* Observed mean of successful attempts; 1 before the first. */
 double sched_mean_seconds(const struct sched *s, uint32_t phase);
 void sched_refresh_critical(struct sched *s);

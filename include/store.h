@@ -112,6 +112,19 @@ int store_archive_unit(struct store *s, uint32_t unit, struct fault *f);
 int store_put_rung(struct store *s, uint32_t trial, uint32_t rung, double value, struct fault *f);
 int store_put_trial_value(struct store *s, uint32_t trial, const char *state, double value, double sd,
                           uint32_t folds_done, struct fault *f);
+/* Of a phase with several metrics: of a unit those after the first (number 1 and up), which a replay needs;
+ * of a trial all (number 0 and up), which people ask for. */
+struct store_objective {
+	uint32_t unit, number;
+	double value;
+};
+struct store_trial_objective {
+	uint32_t trial, number;
+	const char *name, *goal;
+	double value, sd; /* NaN: NULL */
+};
+int store_put_objective(struct store *s, const struct store_objective *o, struct fault *f);
+int store_put_trial_objective(struct store *s, const struct store_trial_objective *o, struct fault *f);
 struct store_attempt_begin {
 	uint32_t unit, attempt, rank;
 	uint64_t run;
@@ -186,9 +199,15 @@ int store_forget_unbegun(struct store *s, const char *phase, uint32_t *trials, s
 /* The objective over all attempts since the last reset: a later attempt wins a step. last: latest reported.
  * NaN best when only NaN came. *found false when there is none. new_step (may be NULL): did `attempt` report
  * a step no earlier attempt had? */
-int store_objective(struct store *s, uint32_t unit, const char *metric, bool maximize, uint32_t attempt,
-                    bool *found, double *last, double *best, double *best_step, bool *new_step,
-                    struct fault *f);
+int store_read_objective(struct store *s, uint32_t unit, const char *metric, bool maximize, uint32_t attempt,
+                         bool *found, double *last, double *best, double *best_step, bool *new_step,
+                         struct fault *f);
+
+/* The last value that was reported since the last reset; *found false, NaN: none. */
+int store_last_value(struct store *s, uint32_t unit, const char *metric, bool *found, double *value,
+                     struct fault *f);
+/* How long the attempts before this one took, since the last reset. */
+int store_seconds_before(struct store *s, uint32_t unit, uint32_t attempt, double *seconds, struct fault *f);
 
 /* ---- replay: every trial by number, then picks in order, then units that are not plainly `waiting` ---- */
 struct store_loader {
@@ -199,7 +218,10 @@ struct store_loader {
 	int (*unit)(void *ctx, const struct store_unit *u, struct fault *f);
 };
 int store_load(struct store *s, const struct store_loader *l, struct fault *f);
-/* After these: rungs, by trial; and what the units of a phase reported for a metric with a step, by unit,
+/* After these: objectives, by unit and number. */
+typedef int store_objective_fn(void *ctx, const struct store_objective *o, struct fault *f);
+int store_load_objectives(struct store *s, store_objective_fn *fn, void *ctx, struct fault *f);
+/* And rungs, by trial; and what the units of a phase reported for a metric with a step, by unit,
  * each in the order in which it came (nothing that was archived). */
 struct store_rung {
 	uint32_t trial, rung;

@@ -94,6 +94,19 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	  "DELETE FROM rung WHERE trial = (SELECT trial FROM unit WHERE unit = ?1)")                         \
 	X(GONE_RUNGS, "take a trial out", "DELETE FROM rung WHERE trial = ?1")                               \
 	X(LOAD_RUNGS, "read the rungs", "SELECT trial, rung, value FROM rung ORDER BY trial, rung")          \
+	X(OBJECTIVE_PUT, "record an objective", "INSERT OR REPLACE INTO objective VALUES(?1, ?2, ?3)")       \
+	X(TRIAL_OBJECTIVE_PUT, "record an objective",                                                        \
+	  "INSERT OR REPLACE INTO trial_objective VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                           \
+	X(LOAD_OBJECTIVES, "read the objectives",                                                            \
+	  "SELECT unit, number, value FROM objective ORDER BY unit, number")                                 \
+	X(LAST_VALUE, "read a metric",                                                                       \
+	  "SELECT value FROM metric WHERE unit = ?1 AND name = ?2 "                                          \
+	  "AND attempt > ifnull((SELECT archived FROM unit WHERE unit = ?1), 0) ORDER BY attempt DESC, seq " \
+	  "DESC LIMIT 1")                                                                                    \
+	X(SECONDS_BEFORE, "read how long a unit took",                                                       \
+	  "SELECT ifnull(sum(finished_ms - started_ms), 0) / 1000.0 FROM attempt WHERE unit = ?1 AND "       \
+	  "attempt < ?2 "                                                                                    \
+	  "AND attempt > ifnull((SELECT archived FROM unit WHERE unit = ?1), 0)")                            \
 	X(LOAD_METRICS, "read the metrics of a phase",                                                       \
 	  "SELECT m.unit, m.attempt, m.step, m.value FROM trial t JOIN unit u ON u.trial = t.trial "         \
 	  "JOIN metric m ON m.unit = u.unit AND m.name = ?2 AND m.attempt > u.archived "                     \

@@ -25,6 +25,7 @@ enum search_kind {
 	SEARCH_TPE,
 	SEARCH_CMAES,
 	SEARCH_GP,
+	SEARCH_NSGA2,
 	SEARCH_AUTO,
 	SEARCH_PROGRAM,
 	SEARCH_GIVEN
@@ -37,7 +38,12 @@ static inline bool search_learns(enum search_kind k)
 /* Is it one of ours, which can be told of trials that are not its own? */
 static inline bool search_takes_priors(enum search_kind k)
 {
-	return search_learns(k) && k != SEARCH_PROGRAM;
+	return search_learns(k) && k != SEARCH_NSGA2 && k != SEARCH_PROGRAM;
+}
+/* Does it look at one metric alone? */
+static inline bool search_needs_one_metric(enum search_kind k)
+{
+	return search_takes_priors(k);
 }
 enum pick_kind { PICK_ALL, PICK_BEST };
 
@@ -88,6 +94,7 @@ struct after {
 	uint32_t phase; /* index of the parent phase */
 	enum pick_kind pick;
 	uint32_t best_n;     /* PICK_BEST */
+	uint32_t objective;  /* PICK_BEST: by which of its metrics, counted from 0 */
 	bool as_one;         /* one child of all N winners */
 	const uint32_t *per; /* PICK_BEST: own-parameter indices of the parent phase to group by */
 	const uint32_t
@@ -163,6 +170,13 @@ struct visible {
 };
 #define VISIBLE_NEAREST UINT32_MAX
 
+/* One of several metrics that count (`metrics`): none is worth more than another. */
+struct objective {
+	const char *metric;
+	enum goal goal;
+};
+enum { OBJECTIVES_MAX = 8, OBJECTIVES_MORE = OBJECTIVES_MAX - 1 };
+
 struct study_phase {
 	const char *name;
 	uint32_t index;
@@ -185,6 +199,10 @@ struct study_phase {
 	bool judged, judges;
 	uint32_t judge;
 	enum goal goal;
+	/* `metrics`: `metric` and `goal` are the first of them, here are the others. Then no trial is the
+	 * best, but some are such that none is better in all (the Pareto front). */
+	const struct objective *more;
+	uint32_t nmore;
 	enum aggregate aggregate;
 	enum report_rule report;
 	enum phase_folds folds;
@@ -305,6 +323,14 @@ int study_compare(const struct study *stored, const struct study *now, bool acce
 /* After study_compare succeeded: where both studies say `auto`, `now` keeps the search that was resolved when
  * the study was stored. */
 void study_keep_search(const struct study *stored, struct study_phase *phases, uint32_t nphases);
+
+/* Metric `number` of a phase that has one, from 0. */
+static inline struct objective study_objective(const struct study_phase *p, uint32_t number)
+{
+	return number ? p->more[number - 1] : (struct objective){p->metric, p->goal};
+}
+/* The number of a metric by its name; -1: the phase has none of that name. */
+int study_find_objective(const struct study_phase *p, const char *metric);
 
 /* Number of units of one trial of phase p: the inner folds, or 1. */
 uint32_t study_units_per_trial(const struct study *s, const struct study_phase *p);

@@ -35,6 +35,7 @@ struct draft_after {
 	const struct yaml_node *node; /* where it was named */
 	const char *name;
 	const char *pick; /* its text; NULL: all */
+	const char *by;   /* name of a metric; NULL: not said */
 	const char **per; /* names */
 	uint32_t nper;
 	struct after to; /* resolved */
@@ -43,9 +44,11 @@ struct draft_after {
 struct draft_phase {
 	struct study_phase p;
 	bool has_metric, has_goal;
-	bool broken; /* its place among the phases is not known: names can't be checked */
+	bool metric_here, goal_here; /* said in this map, not inherited from the top */
+	bool broken;                 /* its place among the phases is not known: names can't be checked */
 	const struct yaml_node *node, *command, *params_node, *require, *enqueue, *search, *trials, *folds;
-	const struct yaml_node *metric, *keep, *prune_node;
+	const struct yaml_node *metric, *metrics, *goal, *report, *keep,
+	    *prune_node;     /* metrics: also in `metric` */
 	const char *judge;   /* name of the phase in `metric: best(NAME)` */
 	struct prune *prune; /* being read, as is `compare` in it */
 	struct prune_compare *compare;

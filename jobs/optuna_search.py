@@ -41,20 +41,21 @@ def main():
 
     opening = json.loads(sys.stdin.readline())
     space = {name: distribution(name, p) for name, p in opening["params"].items()}
-    study = optuna.create_study(direction=opening["goal"], sampler=sampler(opening["seed"]))
+    goals = opening.get("metrics", {opening["metric"]: opening["goal"]})
+    study = optuna.create_study(directions=list(goals.values()), sampler=sampler(opening["seed"]))
     asked = {}  # trials of ours without an end, by the question they answer
 
-    def tell(id, state, params={}, value=None, **_):
+    def tell(id, state, params={}, value=None, values={}, **_):
         if state == "open":  # ours is open for Optuna since it was asked for; another is told of at its end
             return
         state = STATES.get(state, TrialState.FAIL)
+        values = (list(values.values()) or [value]) if state == TrialState.COMPLETE else None
         if id in asked:
-            study.tell(asked.pop(id), value if state == TrialState.COMPLETE else None, state)
+            study.tell(asked.pop(id), values, state)
         elif params:  # of an earlier run, or enqueued
             known = {name: space[name] for name in params}
             study.add_trial(optuna.trial.create_trial(
-                state=state, params=params, distributions=known,
-                value=value if state == TrialState.COMPLETE else None))
+                state=state, params=params, distributions=known, values=values))
 
     for line in sys.stdin:
         message = json.loads(line)

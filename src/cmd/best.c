@@ -19,8 +19,41 @@ static void put_number(struct bytes *b, const struct store_rows *rows, uint32_t 
 	text_put(b, buf);
 }
 
-static void put_best_title(struct cmd_db *d, const struct study_phase *p, const struct store_rows *rows,
-                           struct bytes *b)
+/* The value is in that column, its sd in the next. */
+static void put_value(struct bytes *b, const char *metric, const struct store_rows *rows, uint32_t column,
+                      int64_t folds)
+{
+	text_putf(b, ", %s = ", metric);
+	put_number(b, rows, column);
+	if (folds > 1) {
+		text_put(b, ", sd ");
+		put_number(b, rows, column + 1);
+	}
+}
+
+static void put_folds(struct bytes *b, const struct store_rows *trial)
+{
+	if (store_int(trial, RANKING_FOLDS) > 1)
+		text_putf(b, " over %lld folds", (long long)store_int(trial, RANKING_FOLDS));
+	text_put(b, "\n");
+}
+
+static int put_objectives(struct cmd_db *d, const struct store_rows *trial, struct bytes *b, struct fault *f)
+{
+	struct store_rows *rows;
+	int got;
+
+	if (ranking_objectives(d, store_int(trial, RANKING_TRIAL), &rows, f))
+		return -1;
+	while ((got = store_next(rows, f)) > 0)
+		put_value(b, store_text(rows, 0), rows, 1, store_int(trial, RANKING_FOLDS));
+	store_rows_close(rows);
+	put_folds(b, trial);
+	return got;
+}
+
+static int put_best_title(struct cmd_db *d, const struct study_phase *p, const struct store_rows *rows,
+                          struct bytes *b, struct fault *f)
 {
 	text_putf(b, "%s: trial %lld", p->name, (long long)store_int(rows, RANKING_TRIAL));
 	if (store_int(rows, RANKING_FOLDS) == 1)
@@ -29,14 +62,11 @@ static void put_best_title(struct cmd_db *d, const struct study_phase *p, const 
 		text_putf(b, " in outer fold %lld", (long long)store_int(rows, RANKING_OUTER));
 	else if (ranking_has_outer(d->study, p))
 		text_put(b, " in the full search");
-	text_putf(b, ", %s = ", p->metric);
-	put_number(b, rows, RANKING_VALUE);
-	if (store_int(rows, RANKING_FOLDS) > 1) {
-		text_put(b, ", sd ");
-		put_number(b, rows, RANKING_SD);
-		text_putf(b, " over %lld folds", (long long)store_int(rows, RANKING_FOLDS));
-	}
-	text_put(b, "\n");
+	if (p->nmore)
+		return put_objectives(d, rows, b, f);
+	put_value(b, p->metric, rows, RANKING_VALUE, store_int(rows, RANKING_FOLDS));
+	put_folds(b, rows);
+	return 0;
 }
 
 /* name and value of each parameter with all digits, so that they can be copied */
@@ -78,8 +108,8 @@ static int put_best(struct cmd_db *d, const struct ranking_ask *q, uint64_t *fou
 		return -1;
 	while ((got = store_next(rows, f)) > 0) {
 		text_put(&b, (*found)++ ? "\n" : "");
-		put_best_title(d, q->phase, rows, &b);
-		if (put_best_params(d, cmd_keep(d, rows, RANKING_PARAMS), &b, f)) {
+		if (put_best_title(d, q->phase, rows, &b, f) ||
+		    put_best_params(d, cmd_keep(d, rows, RANKING_PARAMS), &b, f)) {
 			got = -1;
 			break;
 		}
@@ -92,10 +122,12 @@ static int put_best(struct cmd_db *d, const struct ranking_ask *q, uint64_t *fou
 
 static int best_of(struct cmd_db *d, const struct study_phase *p, int64_t n, bool json, struct fault *f)
 {
-	struct ranking_ask q = {.phase = p, .finite = true, .limit = n};
+	struct ranking_ask q = {.phase = p, .finite = true, .front_only = p->nmore > 0, .limit = n};
 	struct ranking_table t;
 	uint64_t found, many;
 
+	if (n < 0)
+		q.limit = p->nmore ? 0 : 1;
 	if (!json) {
 		if (put_best(d, &q, &found, f))
 			return -1;
@@ -108,7 +140,7 @@ static int best_of(struct cmd_db *d, const struct study_phase *p, int64_t n, boo
 	if (found)
 		return 0;
 	return fault_set(f, FAULT_UNITS, "no trial of %s is complete with a finite %s yet", p->name,
-	                 p->metric);
+	                 p->nmore ? "value of each metric" : p->metric);
 }
 
 static int find_and_put(struct cmd_db *d, const char *phase, int64_t n, bool json, struct fault *f)
@@ -141,11 +173,11 @@ static int best(const char *word, const char *phase, int64_t n, bool json, struc
 int cmd_best(int argc, char **argv)
 {
 	const char *phase = NULL;
-	int64_t n = 1;
+	int64_t n = -1;
 	bool json = false;
 	const struct cmd_option options[] = {
 	    {"phase", 'p', CMD_TEXT, &phase, "P", "of this phase (default: the last one with a metric)"},
-	    {"count", 'n', CMD_NUMBER, &n, "N", "the best N trials (default 1)"},
+	    {"count", 'n', CMD_NUMBER, &n, "N", "the best N trials (default 1, or the whole Pareto front)"},
 	    {"json", 0, CMD_FLAG, &json, NULL, "an array, also for one trial"},
 	    {0},
 	};
@@ -153,7 +185,10 @@ int cmd_best(int argc, char **argv)
 	    "best", "[DB] [--phase P] [-n N] [--json]",
 	    "The best complete trial of a phase and its parameters, own and inherited, with all digits. With "
 	    "nested\n"
-	    "folds: the best of each outer fold. Exit status 1 when there is none yet.",
+	    "folds: the best of each outer fold; with several metrics: those that no other is better than in "
+	    "all of them "
+	    "(the\n"
+	    "Pareto front), by the first metric. Exit status 1 when there is none yet.",
 	    options,
 	    "  ranksweep best digits.db\n"
 	    "  ranksweep best digits.db --phase pretrain -n 3\n"

@@ -3,6 +3,7 @@
 #include "cmd.h"
 
 #include "command.h"
+#include "fronts.h"
 #include "host.h"
 #include "prune.h"
 #include "sampler.h"
@@ -45,6 +46,9 @@ static const char *after_text(struct check *c, const struct study_phase *p)
 		else if (x->pick == PICK_BEST)
 			text_putf(&b, "best %u of ", x->best_n);
 		text_put(&b, c->study->phases[x->phase].name);
+		if (x->pick == PICK_BEST && c->study->phases[x->phase].nmore)
+			text_putf(&b, " by %s",
+			          study_objective(&c->study->phases[x->phase], x->objective).metric);
 		for (uint32_t k = 0; k < x->nper; k++)
 			text_putf(&b, "%s %s", k ? "," : " per",
 			          c->study->phases[x->per_phase[k]].space.params[x->per[k]].name);
@@ -306,8 +310,7 @@ static void fill_phases(struct check *c, struct report *r)
 		report_text(r, name, p->name);
 		report_text(r, after, after_text(c, p));
 		if (p->metric)
-			report_text(r, metric,
-			            arena_printf(&c->arena, "%s %s", goal_text(p->goal), p->metric));
+			report_text(r, metric, fronts_goals(&c->arena, p));
 		else if (p->judged)
 			report_text(r, metric,
 			            arena_printf(&c->arena, "best of %s", c->study->phases[p->judge].name));
@@ -378,6 +381,7 @@ static void put_phase_json(struct check *c, const struct study_phase *p, struct 
 	cmd_put_string(b, "after", after_text(c, p));
 	cmd_put_string(b, "metric", p->metric);
 	cmd_put_string(b, "goal", p->metric ? goal_text(p->goal) : NULL);
+	fronts_put_json(b, p);
 	cmd_put_string(b, "aggregate", p->metric ? aggregate_text(p->aggregate) : NULL);
 	cmd_put_string(b, "search", p->space.nparams ? search_text(p->search) : NULL);
 	cmd_put_flag(b, "auto", p->search_auto && p->space.nparams);

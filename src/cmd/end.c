@@ -1,4 +1,5 @@
 /* end: what a run has brought, in a few lines. */
+#include "fronts.h"
 #include "outer.h"
 #include "ranking.h"
 #include "text.h"
@@ -30,6 +31,29 @@ struct end_table {
 	struct report r;
 	uint32_t phase, outer, metric, value, sd, n, trial, params;
 };
+
+/* Of several metrics nobody wins: how many are on the Pareto front. */
+static int add_front(struct cmd_db *d, struct end_table *t, const struct study_phase *p, struct fault *f)
+{
+	struct ranking_ask q = {.phase = p, .finite = true, .front_only = true};
+	struct store_rows *rows;
+	uint32_t n = 0;
+	int got;
+
+	if (ranking_select(d, &q, &rows, f))
+		return -1;
+	while ((got = store_next(rows, f)) > 0)
+		n++;
+	store_rows_close(rows);
+	if (got < 0 || !n)
+		return got;
+	report_row(&t->r);
+	report_text(&t->r, t->phase, p->name);
+	report_text(&t->r, t->metric, fronts_names(&d->arena, p));
+	report_int(&t->r, t->n, study_units_per_trial(d->study, p));
+	report_text(&t->r, t->trial, arena_printf(&d->arena, "front of %u", n));
+	return 0;
+}
 
 static int add_winner(struct cmd_db *d, struct end_table *t, const struct study_phase *p, struct fault *f)
 {
@@ -98,7 +122,8 @@ static int put_end(struct cmd_db *d, FILE *to, struct fault *f)
 	t.params = report_column(&t.r, "parameters", NULL, REPORT_SHRINK);
 	for (uint32_t i = 0; i < d->study->nphases && !bad; i++)
 		if (d->study->phases[i].metric)
-			bad = add_winner(d, &t, &d->study->phases[i], f);
+			bad = d->study->phases[i].nmore ? add_front(d, &t, &d->study->phases[i], f)
+			                                : add_winner(d, &t, &d->study->phases[i], f);
 	if (!bad && t.r.nrows)
 		report_put_table(&t.r, &style, &b);
 	for (uint32_t i = 0; i < d->study->nphases && !bad; i++)

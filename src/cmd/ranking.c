@@ -1,5 +1,6 @@
 #include "ranking.h"
 
+#include "fronts.h"
 #include "text.h"
 
 #include <string.h>
@@ -8,21 +9,30 @@
  * with one window for both functions, so by one sort; what a row shows is looked up only for those asked for.
  */
 #define RANKED                                                                                               \
-	"WITH scored AS (SELECT trial, outer_fold, value, state = 'done' AS complete, " RANKING_IS_FINITE    \
-	" AS finite FROM trials WHERE phase = ?1),"                                                          \
-	" ranked AS (SELECT trial, outer_fold, complete, finite, count(*) OVER placed AS many,"              \
+	"WITH scored AS (SELECT trial, outer_fold, value, state = 'done' AS complete, %s FROM %s"            \
+	" WHERE phase = ?1),"                                                                                \
+	" ranked AS (SELECT trial, outer_fold, complete, finite, front, count(*) OVER placed AS many,"       \
 	"  row_number() OVER placed AS place FROM scored"                                                    \
 	"  WINDOW placed AS (PARTITION BY outer_fold"                                                        \
-	"   ORDER BY finite DESC, complete DESC, CASE WHEN finite THEN %svalue END, trial"                   \
+	"   ORDER BY finite DESC, complete DESC, front, CASE WHEN finite THEN %svalue END, trial"            \
 	"   ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),"                                     \
-	" numbered AS (SELECT trial, complete, finite, many, place, %s AS nth FROM ranked)"                  \
+	" numbered AS (SELECT trial, complete, finite, front, many, place, %s AS nth FROM ranked)"           \
 	" SELECT t.trial, t.outer_fold, t.state, t.folds_done, t.folds, t.value, t.sd, complete, finite,"    \
-	"  many, place,"                                                                                     \
+	"  many, ifnull(front + 1, place),"                                                                  \
 	"  (SELECT min(u.value) FROM units u WHERE u.trial = t.trial AND u.state = 'done'),"                 \
 	"  (SELECT max(u.value) FROM units u WHERE u.trial = t.trial AND u.state = 'done'),"                 \
 	"  t.first_unit, CASE WHEN json_valid(t.params) THEN t.params ELSE '{}' END"                         \
 	" FROM numbered r JOIN trials t ON t.trial = r.trial"                                                \
-	" WHERE finite >= %d AND (nth <= %lld OR %lld = 0) ORDER BY t.outer_fold, nth"
+	" WHERE finite >= %d AND (nth <= %lld OR %lld = 0 OR (front = 0 AND %d))"                            \
+	" AND (front = 0 OR NOT %d) ORDER BY t.outer_fold, nth"
+
+/* Of several metrics: ?3 says in which front a trial is, and the others have no place. Of one metric there
+ * are no fronts. */
+#define ONE "NULL AS front, " RANKING_IS_FINITE " AS finite", "trials"
+#define SEVERAL                                                                                              \
+	"front, front IS NOT NULL AS finite",                                                                \
+	    "trials LEFT JOIN (SELECT CAST(key AS INTEGER) AS known, value AS front FROM json_each(?3))"     \
+	    " ON known = trial"
 
 /* By place, by number, or by a parameter: ?2. */
 #define BY_TRIAL "row_number() OVER (PARTITION BY outer_fold ORDER BY trial)"
@@ -31,17 +41,27 @@
 	"CASE WHEN json_valid(x.params) THEN x.params ELSE '{}' END) j"                                      \
 	" WHERE x.trial = ranked.trial AND j.key = ?2), place)"
 
+static const char *ranked(struct cmd_db *d, const struct ranking_ask *q, const char *columns,
+                          const char *from, bool maximize, const char *order)
+{
+	return arena_printf(&d->arena, RANKED, columns, from, maximize ? "-" : "", order, q->finite,
+	                    (long long)q->limit, (long long)q->limit, q->whole_front, q->front_only);
+}
+
 int ranking_select(struct cmd_db *d, const struct ranking_ask *q, struct store_rows **rows, struct fault *f)
 {
 	bool by_trial = q->sort && !strcmp(q->sort, "trial");
-	const char *binds[] = {q->phase->name, by_trial ? NULL : q->sort, NULL};
+	const char *sort = by_trial || !q->sort ? "" : q->sort, *fronts;
+	const char *binds[] = {q->phase->name, sort, NULL, NULL};
 	const char *order = by_trial ? BY_TRIAL : q->sort ? BY_PARAM : "place";
 	bool maximize = q->phase->metric && q->phase->goal == GOAL_MAXIMIZE;
 
-	return store_select(d->store,
-	                    arena_printf(&d->arena, RANKED, maximize ? "-" : "", order, q->finite,
-	                                 (long long)q->limit, (long long)q->limit),
-	                    binds, rows, f);
+	if (fronts_read(d, q->phase, &fronts, f))
+		return -1;
+	binds[2] = fronts;
+	return store_select(
+	    d->store, fronts ? ranked(d, q, SEVERAL, maximize, order) : ranked(d, q, ONE, maximize, order),
+	    binds, rows, f);
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */
@@ -111,6 +131,42 @@ static void param_columns(struct ranking_table *t, const struct study *s, const 
 				param_column(t, s, &s->phases[i].visible[k]);
 }
 
+static bool has_objective(const struct ranking_table *t, const char *name)
+{
+	for (uint32_t i = 0; i < t->nobjectives; i++)
+		if (!strcmp(t->objective_names[i], name))
+			return true;
+	return false;
+}
+
+static void objective_column(struct ranking_table *t, const char *name, unsigned flags, unsigned over)
+{
+	struct arena *a = t->report.arena;
+
+	t->objective_names[t->nobjectives++] = name;
+	report_column(&t->report, arena_printf(a, "metric.%s", name), name, flags);
+	report_column(&t->report, arena_printf(a, "metric.%s.sd", name), "sd", over);
+}
+
+/* Of phases with several metrics: those after the first in a table, all in a file. */
+static void objective_columns(struct ranking_table *t, const struct study *s, const struct study_phase *of,
+                              unsigned flags, unsigned over)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->nphases; i++)
+		n += 1 + s->phases[i].nmore;
+	t->objective_names = arena_array(t->report.arena, n, sizeof *t->objective_names);
+	t->first_objective = t->report.ncolumns;
+	for (uint32_t i = 0; i < s->nphases; i++) {
+		const struct study_phase *p = &s->phases[i];
+
+		for (uint32_t k = t->kind == RANKING_TABLE; p->nmore && k <= p->nmore; k++)
+			if ((!of || of == p) && !has_objective(t, study_objective(p, k).metric))
+				objective_column(t, study_objective(p, k).metric, flags, over);
+	}
+}
+
 void ranking_table_init(struct ranking_table *t, struct arena *a, enum ranking_kind kind,
                         const struct study *s, const struct study_phase *of)
 {
@@ -136,6 +192,11 @@ void ranking_table_init(struct ranking_table *t, struct arena *a, enum ranking_k
 	t->n = report_column(r, "", "n", REPORT_RIGHT | REPORT_TABLE_ONLY | (folds ? 0 : REPORT_JSON_ONLY));
 	t->value = report_column(r, "value", of && of->metric ? of->metric : "value", scores);
 	t->sd = report_column(r, "sd", NULL, over);
+	if (kind == RANKING_JSON)
+		t->objectives = report_column(r, "metrics", NULL, 0);
+	else
+		objective_columns(t, s, of, scores, over);
+	over |= of && of->nmore ? REPORT_JSON_ONLY : 0;
 	t->min = report_column(r, "min", NULL, over);
 	t->max = report_column(r, "max", NULL, over);
 	t->first_unit = report_column(r, "first_unit", NULL, REPORT_JSON_ONLY);
@@ -159,6 +220,57 @@ static int add_params(struct cmd_db *d, struct ranking_table *t, const char *jso
 			if (!strcmp(t->names[i], store_text(rows, 0)))
 				cmd_cell(&t->report, t->first_param + i, rows, 1);
 	store_rows_close(rows);
+	return got;
+}
+
+static void add_objective(struct ranking_table *t, const struct store_rows *rows)
+{
+	for (uint32_t i = 0; i < t->nobjectives; i++)
+		if (!strcmp(t->objective_names[i], store_text(rows, 0))) {
+			cmd_cell(&t->report, t->first_objective + 2 * i, rows, 1);
+			cmd_cell(&t->report, t->first_objective + 2 * i + 1, rows, 2);
+		}
+}
+
+static void put_objective(struct bytes *b, const struct store_rows *rows)
+{
+	text_put(b, b->len ? ", " : "{");
+	report_put_string(b, store_text(rows, 0));
+	text_put(b, ": {\"value\": ");
+	report_put_number(b, store_real(rows, 1));
+	text_put(b, ", \"sd\": ");
+	report_put_number(b, store_real(rows, 2));
+	text_put(b, "}");
+}
+
+int ranking_objectives(struct cmd_db *d, int64_t trial, struct store_rows **rows, struct fault *f)
+{
+	const char *binds[] = {arena_printf(&d->arena, "%lld", (long long)trial), NULL};
+
+	return store_select(d->store,
+	                    "SELECT name, value, sd FROM objectives WHERE trial = CAST(?1 AS INTEGER)"
+	                    " ORDER BY number",
+	                    binds, rows, f);
+}
+
+static int add_objectives(struct cmd_db *d, struct ranking_table *t, int64_t trial, struct fault *f)
+{
+	struct store_rows *rows;
+	struct bytes b = {0};
+	int got;
+
+	if (ranking_objectives(d, trial, &rows, f))
+		return -1;
+	while ((got = store_next(rows, f)) > 0)
+		if (t->kind == RANKING_JSON)
+			put_objective(&b, rows);
+		else
+			add_objective(t, rows);
+	store_rows_close(rows);
+	if (b.len) {
+		text_put(&b, "}");
+		report_json(&t->report, t->objectives, cmd_keep_bytes(&d->arena, &b), NULL);
+	}
 	return got;
 }
 
@@ -196,6 +308,8 @@ static int add_row(struct cmd_db *d, struct ranking_table *t, const struct study
 	            ranking_n_text(d, store_int(rows, RANKING_DONE), store_int(rows, RANKING_FOLDS)));
 	if (p->metric)
 		add_scores(t, rows);
+	if (p->nmore && add_objectives(d, t, store_int(rows, RANKING_TRIAL), f))
+		return -1;
 	cmd_cell(r, t->first_unit, rows, RANKING_FIRST_UNIT);
 	if (t->kind != RANKING_JSON)
 		return add_params(d, t, params, f);

@@ -1,5 +1,6 @@
 /* results: trials of each phase, the best first; what they have in common by some parameters; or which of
  * these matter. */
+#include "fronts.h"
 #include "grouping.h"
 #include "outer.h"
 #include "ranking.h"
@@ -30,6 +31,7 @@ static struct ranking_ask ask(const struct cmd_db *d, const struct results *o, c
 	bool all = o->json || o->csv, by_trial = o->sort && !strcmp(o->sort, "trial");
 
 	return (struct ranking_ask){.phase = p,
+	                            .whole_front = o->limit < 0,
 	                            .limit = o->limit >= 0 ? o->limit
 	                                     : all         ? 0
 	                                                   : DEFAULT_LIMIT,
@@ -39,8 +41,8 @@ static struct ranking_ask ask(const struct cmd_db *d, const struct results *o, c
 }
 
 /* ---- as tables ------------------------------------------------------------------------------- */
-static int put_title(struct cmd_db *d, const struct study_phase *p, uint64_t trials, struct bytes *b,
-                     struct fault *f)
+static int put_title(struct cmd_db *d, const struct study_phase *p, uint64_t trials, bool by_first,
+                     struct bytes *b, struct fault *f)
 {
 	int64_t priors;
 
@@ -48,7 +50,9 @@ static int put_title(struct cmd_db *d, const struct study_phase *p, uint64_t tri
 		return -1;
 	text_putf(b, "%s: %llu trial%s", p->name, (unsigned long long)trials, trials == 1 ? "" : "s");
 	if (p->metric)
-		text_putf(b, ", %s %s", goal_text(p->goal), p->metric);
+		text_putf(b, ", %s", fronts_goals(&d->arena, p));
+	if (p->nmore)
+		text_put(b, by_first ? ", by the first" : ", rank 1: the Pareto front");
 	if (p->metric && ranking_has_folds(d->study, p))
 		text_putf(b, " (%s over %u folds)", aggregate_text(p->aggregate),
 		          study_units_per_trial(d->study, p));
@@ -113,7 +117,7 @@ static int put_trials(struct cmd_db *d, const struct results *o, const struct st
 	uint64_t shown, many;
 
 	ranking_table_init(&t, &d->arena, RANKING_TABLE, d->study, p);
-	if (ranking_add(d, &t, &q, &shown, &many, f) || put_title(d, p, many, b, f))
+	if (ranking_add(d, &t, &q, &shown, &many, f) || put_title(d, p, many, false, b, f))
 		return -1;
 	if (shown)
 		report_put_table(&t.report, style, b);
@@ -152,7 +156,7 @@ static int put_groups(struct cmd_db *d, const struct results *o, const struct st
 
 	grouping_init(&g, d, RANKING_TABLE, p);
 	if (count_trials(d, p, &many, &ranked, f) || grouping_add(&g, d, p, f) ||
-	    put_title(d, p, (uint64_t)many, b, f))
+	    put_title(d, p, (uint64_t)many, true, b, f))
 		return -1;
 	if (g.report.nrows)
 		report_put_table(&g.report, style, b);
@@ -168,7 +172,7 @@ static int put_shares(struct cmd_db *d, const struct study_phase *p, const struc
 
 	shares_init(&s, d);
 	if (count_trials(d, p, &many, &ranked, f) || shares_add(&s, d, p, f) ||
-	    put_title(d, p, (uint64_t)many, b, f))
+	    put_title(d, p, (uint64_t)many, true, b, f))
 		return -1;
 	if (s.report.nrows)
 		report_put_table(&s.report, style, b);
@@ -246,6 +250,7 @@ static int put_phase_json(struct cmd_db *d, const struct study_phase *p, struct 
 	cmd_put_string(b, "phase", p->name);
 	cmd_put_string(b, "metric", p->metric);
 	cmd_put_string(b, "goal", p->metric ? goal_text(p->goal) : NULL);
+	fronts_put_json(b, p);
 	cmd_put_string(b, "aggregate", p->metric ? aggregate_text(p->aggregate) : NULL);
 	cmd_put_string(b, "folds", folds_text(p->folds));
 	cmd_put_int(b, "units_per_trial", study_units_per_trial(d->study, p));

@@ -4,6 +4,7 @@
 #include "ending.h"
 #include "text.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { TAIL_LINES = 20 };
@@ -59,9 +60,10 @@ static const char sql_tail[] =
 
 /* ---- how it ended ---------------------------------------------------------------------------- */
 /* What the endings of no_metric and bad_metric speak of. */
-static int read_reported(struct show *s, int64_t attempt, struct ending *e, struct fault *f)
+static int read_reported(struct show *s, int64_t attempt, const char *metric, struct ending *e,
+                         struct fault *f)
 {
-	const char *binds[] = {s->binds[0], s->phase->metric ? s->phase->metric : "", NULL};
+	const char *binds[] = {s->binds[0], metric, NULL};
 	struct store_rows *rows;
 	int got;
 
@@ -77,6 +79,7 @@ static int read_reported(struct show *s, int64_t attempt, struct ending *e, stru
 	        binds, &rows, f))
 		return -1;
 	got = store_next(rows, f);
+	e->metric = metric;
 	if (got > 0) {
 		e->has_value = store_type(rows, 0) != STORE_NULL;
 		e->value = store_real(rows, 0);
@@ -84,6 +87,22 @@ static int read_reported(struct show *s, int64_t attempt, struct ending *e, stru
 	}
 	store_rows_close(rows);
 	return got < 0 ? -1 : 0;
+}
+
+/* Of several metrics, the first one that is to blame. */
+static int find_culprit(struct show *s, int64_t attempt, struct ending *e, struct fault *f)
+{
+	const struct study_phase *p = s->phase;
+
+	for (uint32_t i = 0; p->metric && i <= p->nmore; i++) {
+		const char *metric = study_objective(p, i).metric;
+
+		if (read_reported(s, attempt, metric, e, f))
+			return -1;
+		if (!e->has_value ? strcmp(metric, "seconds") != 0 : !isfinite(e->value))
+			break;
+	}
+	return 0;
 }
 
 static int read_ending(struct show *s, const struct store_rows *rows, struct ending *e, struct fault *f)
@@ -109,7 +128,7 @@ static int read_ending(struct show *s, const struct store_rows *rows, struct end
 	                     .tail_bytes = n};
 	if (!e->reason || (strcmp(e->reason, "no_metric") != 0 && strcmp(e->reason, "bad_metric") != 0))
 		return 0;
-	return read_reported(s, store_int(rows, A_ATTEMPT), e, f);
+	return find_culprit(s, store_int(rows, A_ATTEMPT), e, f);
 }
 
 static const char *ending_text(struct show *s, const struct ending *e)

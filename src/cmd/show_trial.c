@@ -39,6 +39,27 @@ static void put_value(struct show *s, const struct store_rows *rows)
 	text_put(&s->out, "\n");
 }
 
+/* Of several metrics, those after the first. */
+static int put_more(struct show *s, struct fault *f)
+{
+	struct store_rows *rows;
+	char buf[TEXT_NUMBER];
+	int got;
+
+	if (ranking_objectives(&s->db, s->trial, &rows, f))
+		return -1;
+	for (uint32_t i = 0; (got = store_next(rows, f)) > 0; i++) {
+		if (i == 0 || store_type(rows, 1) == STORE_NULL)
+			continue;
+		text_double(buf, store_real(rows, 1));
+		text_putf(&s->out, "           %s = %s", store_text(rows, 0), buf);
+		text_double(buf, store_real(rows, 2));
+		text_putf(&s->out, store_type(rows, 2) == STORE_NULL ? "\n" : ", sd %s\n", buf);
+	}
+	store_rows_close(rows);
+	return got;
+}
+
 static int put_head(struct show *s, const struct store_rows *rows, struct fault *f)
 {
 	const char *state = store_text(rows, T_STATE),
@@ -51,6 +72,8 @@ static int put_head(struct show *s, const struct store_rows *rows, struct fault 
 	          *colour ? "\033[0m" : "", (long long)store_int(rows, T_DONE),
 	          (long long)store_int(rows, T_FOLDS));
 	put_value(s, rows);
+	if (s->phase->nmore && put_more(s, f))
+		return -1;
 	return show_put_params(s, cmd_keep(&s->db, rows, T_PARAMS), f);
 }
 

@@ -87,9 +87,14 @@ static void put_limit(struct bytes *out, const char *what, const char *key, int6
 	text_put(out, ", so it was stopped");
 }
 
+static const char *metric_of(const struct ending *e)
+{
+	return e->metric ? e->metric : e->phase->metric;
+}
+
 static void put_no_metric(struct bytes *out, const struct ending *e)
 {
-	text_putf(out, "it ended with status 0 without a value of `%s`", e->phase->metric);
+	text_putf(out, "it ended with status 0 without a value of `%s`", metric_of(e));
 	if (e->others)
 		text_putf(out, "; it reported %s", e->others);
 	else
@@ -100,7 +105,7 @@ static void put_bad_metric(struct bytes *out, const struct ending *e)
 {
 	char buf[TEXT_NUMBER];
 
-	text_putf(out, "it ended with status 0, but its `%s` is ", e->phase->metric);
+	text_putf(out, "it ended with status 0, but its `%s` is ", metric_of(e));
 	text_double(buf, e->value);
 	text_put(out, e->has_value ? buf : "no finite number");
 }

@@ -75,6 +75,7 @@ struct sched *sched_new(struct arena *a, const struct study *study, const struct
 			           offsetof(struct plan_unit, priority));
 	sched_workers_init(s);
 	sched_prune_init(s);
+	sched_objectives_init(s);
 	sched_refresh_critical(s);
 	return s;
 }
@@ -314,6 +315,8 @@ static int apply(struct sched *s, const struct record *r, struct fault *f)
 		return 0;
 	case RECORD_RUNG:
 		return sched_apply_rung(s, r, f);
+	case RECORD_OBJECTIVE:
+		return sched_apply_objective(s, r, f);
 	case RECORD_UNPICK:
 		return apply_unpick(s, r, f);
 	case RECORD_PARENTS:

@@ -88,6 +88,9 @@ static enum reason judge(const struct study_phase *ph, const struct attempt_resu
 		return REASON_NONE;
 	if (!r->has_value)
 		return REASON_NO_METRIC;
+	for (uint32_t i = 0; i < ph->nmore; i++)
+		if (!isfinite(r->more[i]))
+			return REASON_BAD_METRIC;
 	return isfinite(objective(ph, r)) ? REASON_NONE : REASON_BAD_METRIC;
 }
 
@@ -220,6 +223,8 @@ void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct att
 		conclude(ph, &f, r, judged.reason, cancelled);
 	if (!pending && f.state == UNIT_DONE && sched_is_below_top(s, unit, &f.step))
 		f.state = UNIT_PAUSED;
+	if (f.state == UNIT_DONE)
+		sched_record_objectives(s, unit, r);
 	record_attempt(s, RECORD_END, unit, worker, f.attempts, &f, &judged);
 	if (pending) {
 		after_taking_back(s, unit, pending);

@@ -211,6 +211,14 @@ static void dump_choice(const struct plan_choice *x, struct text *t)
 		add(t, " %u", x->candidates[i]);
 }
 
+static void dump_objectives(const struct sched *s, uint32_t unit, struct text *t)
+{
+	const struct study_phase *p = &s->study->phases[sched_phase_of(s, unit)];
+
+	for (uint32_t i = 1; plan_unit(&s->plan, unit)->state == UNIT_DONE && i <= p->nmore; i++)
+		add(t, "objective %u %.17g\n", i, sched_unit_objective(s, unit, i));
+}
+
 static void dump_trial(const struct sched *s, uint32_t trial, struct text *t)
 {
 	struct trial_view v;
@@ -236,6 +244,7 @@ static void dump_trial(const struct sched *s, uint32_t trial, struct text *t)
 		    u, unit_state_text(f.state), reason_text(f.reason), f.cause, f.attempts, f.failures,
 		    f.losses, f.idle_requeues, f.resets, f.priority, (int)f.pending, f.rung, f.value, f.step,
 		    f.best_step);
+		dump_objectives(s, u, t);
 	}
 }
 

@@ -147,14 +147,16 @@ static uint32_t ask(struct sched *s, uint32_t group, uint32_t room)
 }
 
 /* ---- picks ----------------------------------------------------------------------------------------- */
-static uint32_t valid_candidates(struct sched *s, uint32_t instance, struct plan_entry **out)
+static uint32_t valid_candidates(struct sched *s, uint32_t instance, uint32_t objective,
+                                 struct plan_entry **out)
 {
 	struct plan_entry *list =
 	    arena_array(s->out->scratch, s->plan.instances[instance].trials, sizeof *list);
 	uint32_t n = 0;
 
 	for (uint32_t t = 1; t <= s->plan.trials.count; t++)
-		if (plan_trial(&s->plan, t)->instance == instance && sched_trial_valid(s, t, &list[n].value))
+		if (plan_trial(&s->plan, t)->instance == instance &&
+		    sched_trial_valid_by(s, t, objective, &list[n].value))
 			list[n++].trial = t;
 	*out = list;
 	return n;
@@ -195,7 +197,7 @@ static void pick(struct sched *s, uint32_t instance, uint32_t at)
 	const struct study_phase *above = &s->study->phases[ph->after[at].phase];
 	struct plan_entry *entries;
 	struct plan_winner *w;
-	uint32_t n = valid_candidates(s, parent, &entries);
+	uint32_t n = valid_candidates(s, parent, ph->after[at].objective, &entries);
 
 	n = plan_pick(&s->plan, above, &ph->after[at], entries, n, s->out->scratch, &w);
 	if (n)

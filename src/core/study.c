@@ -181,9 +181,6 @@ static const char *top_hint(const char *key)
 	for (size_t i = 0; i < sizeof of_phase / sizeof *of_phase; i++)
 		if (!strcmp(of_phase[i], key))
 			return "it belongs to a phase, under `phases:`";
-	if (!strcmp(key, "metrics"))
-		return "not in this version; known are study seed metric goal aggregate folds defaults env "
-		       "setup capture report stop reproducible phases";
 	return NULL;
 }
 
@@ -437,6 +434,14 @@ const struct study_phase *study_find_phase(const struct study *s, const char *na
 		if (!strcmp(s->phases[i].name, name))
 			return &s->phases[i];
 	return NULL;
+}
+
+int study_find_objective(const struct study_phase *p, const char *metric)
+{
+	for (uint32_t i = 0; p->metric && i <= p->nmore; i++)
+		if (!strcmp(study_objective(p, i).metric, metric))
+			return (int)i;
+	return -1;
 }
 
 uint32_t study_units_per_trial(const struct study *s, const struct study_phase *p)

@@ -267,6 +267,24 @@ bool draft_metric_none(const struct draft_phase *t)
 	return t->metric->kind == YAML_TEXT && !strcmp(t->metric->text, "none");
 }
 
+/* Where one trial must be better than another. */
+static void check_several(struct draft *d, struct draft_phase *t)
+{
+	if (t->p.report == REPORT_BEST)
+		draft_error(
+		    d, t->report,
+		    "`report: best` in phase '%s' with several metrics: their best steps would not be "
+		    "one point",
+		    t->p.name);
+	if (t->keep && t->p.limits.keep_best >= 0)
+		draft_error(d, t->keep, "`keep: best` in phase '%s' with several metrics: no trial is best",
+		            t->p.name);
+	if (t->p.prune)
+		draft_error(d, t->prune_node,
+		            "`prune` in phase '%s' with several metrics: it compares trials by one",
+		            t->p.name);
+}
+
 static void check_metric(struct draft *d, struct draft_phase *t)
 {
 	if (!t->command)
@@ -278,6 +296,10 @@ static void check_metric(struct draft *d, struct draft_phase *t)
 		            t->p.name);
 	else if (t->p.metric && !t->has_goal)
 		draft_error(d, t->metric, "metric '%s' needs a `goal`: minimize or maximize", t->p.metric);
+	if (t->metrics && t->goal_here)
+		draft_error(d, t->goal, "`goal` with `metrics`: each of them has its own");
+	if (t->p.nmore)
+		check_several(d, t);
 	if (draft_metric_none(t) && t->keep && t->p.limits.keep_best >= 0)
 		draft_error(d, t->keep, "`keep: best` in phase '%s', whose metric is none: nothing is best",
 		            t->p.name);
@@ -305,6 +327,9 @@ static void check_judge(struct draft *d, struct draft_phase *t)
 	else if (draft_metric_none(j))
 		draft_error(d, t->metric, "`metric: best(%.64s)`: its metric is none, so no trial is best",
 		            t->judge);
+	else if (j->p.nmore)
+		draft_error(d, t->metric,
+		            "`metric: best(%.64s)`: it has several metrics, so no trial is best", t->judge);
 }
 
 static void check_picks(struct draft *d, const struct draft_phase *t)
@@ -312,18 +337,26 @@ static void check_picks(struct draft *d, const struct draft_phase *t)
 	for (uint32_t k = 0; k < t->nafter; k++) {
 		const struct draft_after *x = &t->after[k];
 
-		if (x->to.pick == PICK_BEST && draft_metric_none(&d->phases[x->to.phase]))
+		if (x->to.pick != PICK_BEST)
+			continue;
+		if (draft_metric_none(&d->phases[x->to.phase]))
 			draft_error(d, x->node, "best of '%s': its metric is none, so no trial is best",
 			            x->name);
+		else if (!x->by && d->phases[x->to.phase].p.nmore)
+			draft_error(
+			    d, x->node,
+			    "best of '%s': it has several metrics, so say by which, as in `best by %s`",
+			    x->name, d->phases[x->to.phase].p.metric);
 	}
 }
 
 void draft_check_phases(struct draft *d)
 {
-	bool any = false;
+	bool any = false, several = false;
 
 	for (uint32_t i = 0; i < d->nphases; i++) {
 		any = any || !draft_metric_none(&d->phases[i]);
+		several = several || d->phases[i].p.nmore;
 		check_metric(d, &d->phases[i]);
 		if (d->phases[i].judge)
 			check_judge(d, &d->phases[i]);
@@ -332,4 +365,6 @@ void draft_check_phases(struct draft *d)
 	if (d->stop_target && !any)
 		draft_error(d, d->stop_target,
 		            "`stop: target` without a metric: every phase has `metric: none`");
+	if (d->stop_target && several)
+		draft_error(d, d->stop_target, "`stop: target` with several metrics: it is of one");
 }

@@ -199,6 +199,8 @@ static bool read_parent_number(struct reading *r, struct command_piece *p, const
 		return bad(r, "{%s}: several trials of '%s' lead here (as one)", p->name, q->p.name);
 	if (p->kind != PIECE_PARENT_TRIAL && draft_metric_none(q) && !(r->t->p.scheduled && p->text))
 		return bad(r, "{%s}: the metric of phase '%s' is none", p->name, q->p.name);
+	if (p->kind == PIECE_PARENT_VALUE && q->p.nmore)
+		return bad(r, "{%s}: phase '%s' has several metrics", p->name, q->p.name);
 	return true;
 }
 

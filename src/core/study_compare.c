@@ -52,7 +52,8 @@ static bool same_pick(const struct study *x, const struct after *a, const struct
                       const struct after *b)
 {
 	if (!same_text(x->phases[a->phase].name, y->phases[b->phase].name) || a->pick != b->pick ||
-	    a->best_n != b->best_n || a->as_one != b->as_one || a->nper != b->nper)
+	    a->best_n != b->best_n || a->as_one != b->as_one || a->objective != b->objective ||
+	    a->nper != b->nper)
 		return false;
 	for (uint32_t i = 0; i < a->nper; i++)
 		if (!same_text(x->phases[a->per_phase[i]].name, y->phases[b->per_phase[i]].name) ||
@@ -98,6 +99,16 @@ static bool same_ladder(const struct prune *x, const struct prune *y)
 	return same_rungs(x, y) && (x->rules & PRUNE_HYPERBAND) == (y->rules & PRUNE_HYPERBAND);
 }
 
+static bool same_objectives(const struct study_phase *p, const struct study_phase *q)
+{
+	if (p->nmore != q->nmore)
+		return false;
+	for (uint32_t i = 0; i < p->nmore; i++)
+		if (strcmp(p->more[i].metric, q->more[i].metric) != 0 || p->more[i].goal != q->more[i].goal)
+			return false;
+	return true;
+}
+
 static int compare_structure(const struct study *x, const struct study_phase *p, const struct study *y,
                              const struct study_phase *q, struct fault *f)
 {
@@ -109,6 +120,8 @@ static int compare_structure(const struct study *x, const struct study_phase *p,
 		return never(f, p->name, "metric");
 	if (p->metric && p->goal != q->goal)
 		return never(f, p->name, "goal");
+	if (!same_objectives(p, q))
+		return never(f, p->name, "metrics");
 	if (p->aggregate != q->aggregate)
 		return never(f, p->name, "aggregate");
 	if (p->report != q->report)

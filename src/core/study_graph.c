@@ -38,6 +38,17 @@ static bool take_word(const char **s, const char *word)
 	return true;
 }
 
+static bool take_name(struct draft *d, const char **s, const char **name)
+{
+	size_t n;
+
+	*s += strspn(*s, " ");
+	n = strcspn(*s, " ");
+	*name = arena_strndup(d->a, *s, n);
+	*s += n;
+	return n > 0;
+}
+
 /* best N per a b: names up to the end, separated by blanks or commas. */
 static bool parse_per(struct draft *d, struct draft_after *x, const char *s)
 {
@@ -68,6 +79,8 @@ static bool parse_best(struct draft *d, struct draft_after *x, const char *s)
 		return false;
 	x->to.pick = PICK_BEST;
 	x->to.best_n = (uint32_t)n;
+	if (take_word(&s, "by") && !take_name(d, &s, &x->by))
+		return false;
 	if (take_word(&s, "per"))
 		return parse_per(d, x, s);
 	x->to.as_one = take_word(&s, "as") && take_word(&s, "one");
@@ -85,9 +98,12 @@ static void parse_pick(struct draft *d, struct draft_after *x)
 		return;
 	x->to.pick = PICK_ALL;
 	x->nper = 0;
-	draft_error(d, x->node,
-	            "`%s: %.64s`: a pick is all, best, best N, best N per PARAM .., or best N as one",
-	            x->name, x->pick);
+	x->by = NULL;
+	draft_error(
+	    d, x->node,
+	    "`%s: %.64s`: a pick is all, best, best N, best N by METRIC, best N per PARAM .., or best N "
+	    "as one",
+	    x->name, x->pick);
 }
 
 /* ---- order ------------------------------------------------------------------------------------- */
@@ -389,6 +405,16 @@ const char *draft_nearest(const struct draft *d, uint32_t p, const char *name)
 
 /* ---- all together ------------------------------------------------------------------------------ */
 
+static void resolve_by(struct draft *d, struct draft_after *x)
+{
+	const struct draft_phase *above = &d->phases[x->to.phase];
+	int number = study_find_objective(&above->p, x->by);
+
+	if (number < 0 && !draft_metric_none(above))
+		draft_error(d, x->node, "best by: '%.64s' is no metric of phase '%s'", x->by, x->name);
+	x->to.objective = number < 0 ? 0 : (uint32_t)number;
+}
+
 /* `best N per x`: x is a parameter of the parent or of its ancestors. */
 static void resolve_per(struct draft *d, struct draft_after *x)
 {
@@ -422,6 +448,8 @@ static void finish_after(struct draft *d, struct draft_phase *t)
 	for (uint32_t k = 0; k < t->nafter; k++) {
 		if (!d->phases[t->after[k].to.phase].broken)
 			resolve_per(d, &t->after[k]);
+		if (t->after[k].by)
+			resolve_by(d, &t->after[k]);
 		list[k] = t->after[k].to;
 	}
 	t->p.after = list;

@@ -23,15 +23,39 @@ static bool metric_name_ok(const char *s)
 	return true;
 }
 
+/* The goals of several metrics are no goal of the one that a phase has instead. */
+static void begin_metric(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
+{
+	if (t->metric_here)
+		draft_error(d, v->key, "`metric` and `metrics`: say one of them");
+	if (t->metrics)
+		t->has_goal = t->goal_here;
+	t->metric_here = t->has_metric = true;
+	t->metric = v;
+	t->metrics = NULL;
+	t->p.metric = NULL;
+	t->judge = NULL;
+	t->p.more = NULL;
+	t->p.nmore = 0;
+}
+
+static bool check_metric_name(struct draft *d, const struct yaml_node *at, const char *key, const char *s)
+{
+	if (metric_name_ok(s))
+		return true;
+	draft_error(d, at,
+	            "`%s: %.70s`: a name of at most %d letters, digits and _.-/:@%%+, (first no digit or "
+	            "sign)%s",
+	            key, s, METRIC_NAME_MAX, !strcmp(key, "metric") ? ", or none, or best(PHASE)" : "");
+	return false;
+}
+
 static void read_metric(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
 {
 	const char *s = draft_text(d, v, "metric");
 	size_t n;
 
-	t->has_metric = true;
-	t->metric = v;
-	t->p.metric = NULL;
-	t->judge = NULL;
+	begin_metric(d, t, v);
 	if (!s || !strcmp(s, "none"))
 		return;
 	n = strlen(s);
@@ -39,21 +63,47 @@ static void read_metric(struct draft *d, struct draft_phase *t, const struct yam
 		t->judge = arena_strndup(d->a, s + 5, n - 6);
 		return;
 	}
-	if (!metric_name_ok(s)) {
-		draft_error(d, v,
-		            "`metric: %.70s`: a name of at most %d letters, digits and _.-/:@%%+, (first no "
-		            "digit or sign), or none, or best(PHASE)",
-		            s, METRIC_NAME_MAX);
-		return;
-	}
-	t->p.metric = s;
+	if (check_metric_name(d, v, "metric", s))
+		t->p.metric = s;
 }
 
 static const char *const goals[] = {"minimize", "maximize"};
+
+static void read_metrics(struct draft *d, struct draft_phase *t, const struct yaml_node *v)
+{
+	struct objective *all;
+	uint32_t n = 0;
+
+	begin_metric(d, t, v);
+	t->metrics = v;
+	t->has_goal = true;
+	if (v->kind != YAML_MAP || v->count == 0 || v->count > OBJECTIVES_MAX) {
+		draft_error(
+		    d, v,
+		    "`metrics` must be a map of 1 to %d metrics, as in {valid_error: minimize, seconds: "
+		    "minimize}",
+		    OBJECTIVES_MAX);
+		return;
+	}
+	all = arena_array(d->a, v->count, sizeof *all);
+	for (const struct yaml_node *x = v->first; x; x = x->next) {
+		int goal = draft_word(d, x, "goal", goals, 2);
+
+		if (check_metric_name(d, x->key, "metrics", x->key->text) && goal >= 0)
+			all[n++] = (struct objective){x->key->text, (enum goal)goal};
+	}
+	if (n < v->count)
+		return;
+	t->p.metric = all[0].metric;
+	t->p.goal = all[0].goal;
+	t->p.more = all + 1;
+	t->p.nmore = n - 1;
+}
+
 static const char *const aggregates[] = {"mean", "median", "min", "max"};
 static const char *const fold_kinds[] = {"each", "outer", "none"};
-static const char *const searches[] = {"grid", "random", "sobol",   "tpe",  "cmaes",
-                                       "gp",   "auto",   "program", "given"};
+static const char *const searches[] = {"grid", "random", "sobol", "tpe",     "cmaes",
+                                       "gp",   "nsga2",  "auto",  "program", "given"};
 enum { SEARCH_WORDS = SEARCH_AUTO + 1 }; /* the first ones, which stand in study files */
 
 const char *goal_text(enum goal g)
@@ -80,7 +130,8 @@ static void read_goal(struct draft *d, struct draft_phase *t, const struct yaml_
 {
 	int i = draft_word(d, v, "goal", goals, 2);
 
-	t->has_goal = true;
+	t->has_goal = t->goal_here = true;
+	t->goal = v;
 	t->p.goal = i == 1 ? GOAL_MAXIMIZE : GOAL_MINIMIZE;
 }
 
@@ -95,6 +146,7 @@ static void read_report(struct draft *d, struct draft_phase *t, const struct yam
 {
 	static const char *const words[] = {"last", "best"};
 
+	t->report = v;
 	t->p.report = draft_word(d, v, "report", words, 2) == 1 ? REPORT_BEST : REPORT_LAST;
 }
 
@@ -192,8 +244,8 @@ static void read_capture(struct draft *d, struct draft_phase *t, const struct ya
 }
 
 static const struct draft_key shared[] = {
-    {"metric", read_metric}, {"goal", read_goal},   {"aggregate", read_aggregate}, {"report", read_report},
-    {"env", read_env},       {"setup", read_setup}, {"capture", read_capture}};
+    {"metric", read_metric}, {"metrics", read_metrics}, {"goal", read_goal},   {"aggregate", read_aggregate},
+    {"report", read_report}, {"env", read_env},         {"setup", read_setup}, {"capture", read_capture}};
 const struct draft_keys draft_shared_keys = {shared, sizeof shared / sizeof *shared};
 
 /* ---- params and require ------------------------------------------------------------------------ */
@@ -477,9 +529,6 @@ static const char *later_key(const char *key)
 {
 	if (!strcmp(key, "reproducible"))
 		return "it holds for the whole study and stands at the top";
-	if (!strcmp(key, "metrics"))
-		return "not in this version; known are command after params require search trials folds "
-		       "enqueue prune metric goal aggregate report env setup capture and limits";
 	return NULL;
 }
 
@@ -494,6 +543,7 @@ static void read_phase(struct draft *d, const struct yaml_node *v)
 		return;
 	}
 	*t = d->top;
+	t->metric_here = t->goal_here = false;
 	t->node = v->key;
 	t->p.name = v->key->text;
 	t->p.line = v->key->line;

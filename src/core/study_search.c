@@ -51,6 +51,8 @@ static enum search_kind resolve_auto(const struct draft_phase *t, int64_t size)
 {
 	if (size != SPACE_INFINITE && size <= t->p.trials)
 		return SEARCH_GRID;
+	if (t->p.nmore)
+		return SEARCH_NSGA2;
 	return draft_metric_none(t) && !t->judge ? SEARCH_SOBOL : SEARCH_AUTO;
 }
 
@@ -65,6 +67,11 @@ static void check_learning(struct draft *d, struct draft_phase *t)
 		    t->p.search == SEARCH_PROGRAM ? "{program: ..}" : t->search->text, t->p.name);
 	else if (only_constants(t))
 		t->p.search = SEARCH_RANDOM;
+	else if (t->p.nmore && search_needs_one_metric(t->p.search))
+		draft_error(d, t->search,
+		            "`search: %s` learns from one metric, and phase '%s' has several: use nsga2 (the "
+		            "default then), random, sobol or grid",
+		            t->search->text, t->p.name);
 }
 
 static void resolve_search(struct draft *d, struct draft_phase *t)

@@ -357,6 +357,7 @@ static void tell_of(struct counsel *x, const struct sched *s, uint32_t trial, st
 {
 	struct told *t = told_at(x, trial);
 	struct advice_news news = {.trial = trial, .asked = t->question > 0, .id = t->question - 1};
+	double values[OBJECTIVES_MAX];
 	struct scope scope;
 
 	news.end =
@@ -367,6 +368,9 @@ static void tell_of(struct counsel *x, const struct sched *s, uint32_t trial, st
 	if (sched_trial_exists(s, trial)) {
 		sched_trial_scope(s, trial, scratch, &scope);
 		news.scope = &scope;
+		for (uint32_t i = 0; i <= x->phase->nmore; i++)
+			values[i] = sched_trial_objective(s, trial, i, NULL);
+		news.values = x->phase->nmore ? values : NULL;
 	}
 	advice_put_tell(adviser_out(x->adviser), scratch, x->study, x->phase, &news);
 }

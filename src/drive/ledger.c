@@ -181,6 +181,22 @@ static bool is_pruned(const struct ledger *g, uint32_t trial)
 	return sched_trial_end(g->sched, trial, &value, &step) == TRIAL_PRUNED;
 }
 
+static int put_objectives(struct ledger *g, const struct trial_view *t, struct fault *f)
+{
+	const struct study_phase *p = &g->study->phases[t->phase];
+
+	for (uint32_t i = 0; p->nmore && i <= p->nmore; i++) {
+		struct objective x = study_objective(p, i);
+		struct store_trial_objective row = {
+		    .trial = t->trial, .number = i, .name = x.metric, .goal = goal_text(x.goal)};
+
+		row.value = sched_trial_objective(g->sched, t->trial, i, &row.sd);
+		if (store_put_trial_objective(g->store, &row, f))
+			return -1;
+	}
+	return 0;
+}
+
 static int put_trial_value(struct ledger *g, uint32_t trial, enum unit_state last, struct fault *f)
 {
 	struct trial_view t;
@@ -197,7 +213,9 @@ static int put_trial_value(struct ledger *g, uint32_t trial, enum unit_state las
 		state = "paused";
 	else
 		state = t.units_done || last == UNIT_RUNNING || is_final(last) ? "running" : "waiting";
-	return store_put_trial_value(g->store, trial, state, t.value, t.sd, t.units_done, f);
+	if (store_put_trial_value(g->store, trial, state, t.value, t.sd, t.units_done, f))
+		return -1;
+	return put_objectives(g, &t, f);
 }
 
 static int put_unit(struct ledger *g, const struct record *r, struct fault *f)
@@ -307,6 +325,9 @@ int ledger_put(struct ledger *g, const struct record *r, struct fault *f)
 		return store_put_gone(g->store, r->trial, r->gone, f);
 	case RECORD_METRIC:
 		return 0; /* it has been written with all else that came in its line */
+	case RECORD_OBJECTIVE:
+		return store_put_objective(g->store, &(struct store_objective){r->unit, r->number, r->value},
+		                           f);
 	case RECORD_RUNG:
 		return store_put_rung(g->store, r->trial, r->rung, r->value, f);
 	}
@@ -437,6 +458,14 @@ static int load_rung(void *ctx, const struct store_rung *x, struct fault *f)
 	return sched_apply(g->sched, &r, f);
 }
 
+static int load_objective(void *ctx, const struct store_objective *x, struct fault *f)
+{
+	struct ledger *g = ctx;
+	struct record r = {.kind = RECORD_OBJECTIVE, .unit = x->unit, .number = x->number, .value = x->value};
+
+	return sched_apply(g->sched, &r, f);
+}
+
 static int load_metric(void *ctx, const struct store_metric *x, struct fault *f)
 {
 	struct ledger *g = ctx;
@@ -465,10 +494,46 @@ int ledger_load(struct ledger *g, struct fault *f)
 {
 	const struct store_loader loader = {g, load_trial, load_pick, load_unit};
 
-	return store_load(g->store, &loader, f) || load_pruning(g, f) || sched_applied(g->sched, f) ? -1 : 0;
+	return store_load(g->store, &loader, f) || store_load_objectives(g->store, load_objective, g, f) ||
+	               load_pruning(g, f) || sched_applied(g->sched, f)
+	           ? -1
+	           : 0;
 }
 
 /* ---- judging -------------------------------------------------------------------------------- */
+
+/* The last value of a metric. `seconds` is known also of a program that does not report it. */
+static int read_last(struct ledger *g, const struct unit_view *u, const struct msg_finished *m,
+                     const char *metric, bool *found, double *value, struct fault *f)
+{
+	if (store_last_value(g->store, u->unit, metric, found, value, f))
+		return -1;
+	if (*found || strcmp(metric, "seconds") != 0)
+		return 0;
+	*found = true;
+	if (store_seconds_before(g->store, u->unit, u->fact.attempts, value, f))
+		return -1;
+	*value += (double)(m->finished_ms - m->started_ms) / 1000;
+	return 0;
+}
+
+static int judge_several(struct ledger *g, const struct study_phase *p, const struct unit_view *u,
+                         const struct msg_finished *m, struct attempt_result *out, struct fault *f)
+{
+	bool found;
+
+	if (p->metric && !out->has_value) {
+		if (read_last(g, u, m, p->metric, &out->has_value, &out->last, f))
+			return -1;
+		out->best = out->last;
+	}
+	for (uint32_t i = 0; i < p->nmore; i++) {
+		if (read_last(g, u, m, p->more[i].metric, &found, &out->more[i], f))
+			return -1;
+		out->has_value = out->has_value && found;
+	}
+	return 0;
+}
 
 int ledger_judge(struct ledger *g, uint32_t unit, const struct msg_finished *m, struct attempt_result *out,
                  struct fault *f)
@@ -487,8 +552,9 @@ int ledger_judge(struct ledger *g, uint32_t unit, const struct msg_finished *m, 
 	                               .last = m->objective.last,
 	                               .best = m->objective.best,
 	                               .best_step = m->objective.best_step};
-	if (!p->metric || (u.fact.attempts <= 1 && !m->objective.overwritten))
-		return 0;
-	return store_objective(g->store, unit, p->metric, p->goal == GOAL_MAXIMIZE, u.fact.attempts,
-	                       &out->has_value, &out->last, &out->best, &out->best_step, &out->new_step, f);
+	if (p->metric && (u.fact.attempts > 1 || m->objective.overwritten) &&
+	    store_read_objective(g->store, unit, p->metric, p->goal == GOAL_MAXIMIZE, u.fact.attempts,
+	                         &out->has_value, &out->last, &out->best, &out->best_step, &out->new_step, f))
+		return -1;
+	return p->nmore && m->reason == REASON_NONE ? judge_several(g, p, &u, m, out, f) : 0;
 }

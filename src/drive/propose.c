@@ -11,7 +11,7 @@ struct proposer_room {
 	int32_t outer;
 	struct counsel *counsel; /* a search program; then no learner */
 	struct learner *learner;
-	struct key128 *places; /* of its parent combinations where the search chooses among them */
+	bool total; /* the search chooses among parent combinations */
 	/* Reproducible: it is told of its trials in their order, up to the lag; and where parents are no
 	 * choice of the search each group has a room, alone. */
 	bool alone;
@@ -37,7 +37,6 @@ static void close_rooms(struct proposer *p)
 {
 	for (uint32_t i = 0; i < p->nrooms; i++) {
 		learner_free(p->rooms[i].learner);
-		free(p->rooms[i].places);
 		free(p->rooms[i].trials);
 	}
 	free(p->rooms);
@@ -126,6 +125,22 @@ static bool waited_at_rung(const struct proposer *p, uint32_t trial)
 	return false;
 }
 
+static void tell_complete(struct proposer *p, uint32_t trial, struct learner *l, double value)
+{
+	uint32_t number = trial_at(p, trial)->number;
+	double values[OBJECTIVES_MAX];
+	struct trial_view v;
+
+	sched_trial(p->sched, trial, &v);
+	if (!p->study->phases[v.phase].nmore) {
+		learner_complete(l, number, value);
+		return;
+	}
+	for (uint32_t i = 0; i <= p->study->phases[v.phase].nmore; i++)
+		values[i] = sched_trial_objective(p->sched, trial, i, NULL);
+	learner_complete_all(l, number, values);
+}
+
 static void tell(struct proposer *p, uint32_t trial)
 {
 	struct proposer_trial *t = trial_at(p, trial);
@@ -146,7 +161,7 @@ static void tell(struct proposer *p, uint32_t trial)
 		learner_pending(l, t->number);
 		break;
 	case TRIAL_COMPLETE:
-		learner_complete(l, t->number, value);
+		tell_complete(p, trial, l, value);
 		break;
 	case TRIAL_PRUNED:
 		learner_pruned(l, t->number, value, step);
@@ -272,10 +287,21 @@ static void tell_priors(const struct proposer *p, const struct proposer_room *r)
 	}
 }
 
+/* Of the parent combinations that there are now: those of a pick change when it is made anew. */
+static const struct key128 *places_of(const struct proposer *p, const struct group_view *g)
+{
+	struct key128 *places = arena_array(p->scratch, g->nparents, sizeof *places);
+
+	for (uint32_t i = 0; i < g->nparents; i++)
+		places[i] = sched_group_place(p->sched, g->group, i);
+	return places;
+}
+
 static struct proposer_room *make_room(struct proposer *p, const struct group_view *g)
 {
 	const struct study_phase *ph = &p->study->phases[g->phase];
-	struct learner_options o = {.kind = ph->search, .seed = p->study->seed};
+	struct learner_options o = {
+	    .kind = ph->search, .seed = p->study->seed, .nplaces = ph->trials_total ? g->nparents : 0};
 	uint32_t n = sched_trial_count(p->sched);
 	struct proposer_room *r;
 
@@ -285,15 +311,10 @@ static struct proposer_room *make_room(struct proposer *p, const struct group_vi
 	r->group = sched_group_place(p->sched, g->group, 0);
 	if (ph->search == SEARCH_PROGRAM)
 		r->counsel = council_find(p->council, p->study, ph, g->outer);
-	else if (ph->trials_total) {
-		r->places = must_have(malloc(g->nparents * sizeof *r->places));
-		for (uint32_t i = 0; i < g->nparents; i++)
-			r->places[i] = sched_group_place(p->sched, g->group, i);
-		o.nplaces = g->nparents;
-		o.places = r->places;
-	}
-	r->alone = p->study->reproducible && !r->counsel && !r->places;
+	r->total = ph->trials_total && !r->counsel;
+	r->alone = p->study->reproducible && !r->counsel && !r->total;
 	if (!r->counsel) {
+		o.places = r->total ? places_of(p, g) : NULL;
 		r->learner = learner_new(p->study, ph, &o);
 		tell_priors(p, r);
 	}
@@ -348,7 +369,6 @@ static void let_it_learn(struct proposer *p, struct sampler_ask *ask, const stru
 {
 	struct proposer_room *r = room_of(p, g);
 	uint32_t units = study_units_per_trial(p->study, ask->phase), trials = g->slots / units;
-	struct key128 *place;
 
 	ask->learner = r->learner;
 	ask->workers = trials > 1 ? trials : 1;
@@ -358,14 +378,8 @@ static void let_it_learn(struct proposer *p, struct sampler_ask *ask, const stru
 		ask->workers = p->study->reproducible;
 		ask->interval_seconds = 0;
 	}
-	if (r->places) {
-		ask->places = r->places;
-		ask->ready = ready;
-		return;
-	}
-	place = arena_alloc(p->scratch, sizeof *place);
-	*place = sched_group_place(p->sched, g->group, 0);
-	ask->places = place;
+	ask->places = places_of(p, g);
+	ask->ready = r->total ? ready : NULL;
 }
 
 static const char *why_not(enum sampler_answer a)

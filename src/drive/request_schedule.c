@@ -171,6 +171,9 @@ static int check_best(const struct request_site *x, const struct request_selecti
 	if (!x->study->phases[first.phase].metric)
 		return fault_set(f, FAULT_USAGE, "best: phase %s has no metric to compare by",
 		                 x->study->phases[first.phase].name);
+	if (x->study->phases[first.phase].nmore)
+		return fault_set(f, FAULT_USAGE, "best: phase %s has several metrics: no trial of it is best",
+		                 x->study->phases[first.phase].name);
 	return 0;
 }
 

@@ -231,9 +231,9 @@ int store_find_name(struct store *s, const char *name, int64_t *id, struct fault
 	return row;
 }
 
-int store_objective(struct store *s, uint32_t unit, const char *metric, bool maximize, uint32_t attempt,
-                    bool *found, double *last, double *best, double *best_step, bool *new_step,
-                    struct fault *f)
+int store_read_objective(struct store *s, uint32_t unit, const char *metric, bool maximize, uint32_t attempt,
+                         bool *found, double *last, double *best, double *best_step, bool *new_step,
+                         struct fault *f)
 {
 	struct objective o = {.maximize = maximize,
 	                      .stepless_attempt = -1,

@@ -155,8 +155,16 @@ static const char schema_priors[] =
     " params_json TEXT NOT NULL, source TEXT NOT NULL, at_ms INTEGER NOT NULL,"
     " UNIQUE(phase, key_hi, key_lo));";
 
+/* Several metrics that count. objective: of units, those after the first; trial_objective: of trials, all. */
+static const char schema_objectives[] =
+    "CREATE TABLE objective(unit INTEGER NOT NULL, number INTEGER NOT NULL, value REAL NOT NULL,"
+    " PRIMARY KEY(unit, number)) WITHOUT ROWID;"
+    "CREATE TABLE trial_objective(trial INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL,"
+    " goal TEXT NOT NULL, value REAL, sd REAL, PRIMARY KEY(trial, number)) WITHOUT ROWID;";
+
 const struct store_migration store_migrations[] = {
-    {1, schema_1}, {2, schema_2}, {3, schema_3}, {4, schema_4}, {5, schema_5}, {6, schema_priors},
+    {1, schema_1}, {2, schema_2},      {3, schema_3},          {4, schema_4},
+    {5, schema_5}, {6, schema_priors}, {7, schema_objectives},
 };
 const size_t store_nmigrations = sizeof store_migrations / sizeof store_migrations[0];
 
@@ -198,6 +206,12 @@ const char *const store_views[] = {
     "CREATE VIEW rungs(trial, phase, rung, value) AS"
     " SELECT r.trial, p.name, r.rung, r.value"
     " FROM rung r JOIN trial t ON t.trial = r.trial JOIN phase p ON p.phase = t.phase"
+    " WHERE t.gone = 0;"
+
+    "DROP VIEW IF EXISTS objectives;"
+    "CREATE VIEW objectives(trial, phase, outer_fold, name, goal, value, sd, number) AS"
+    " SELECT o.trial, p.name, t.outer_fold, o.name, o.goal, o.value, o.sd, o.number"
+    " FROM trial_objective o JOIN trial t ON t.trial = o.trial JOIN phase p ON p.phase = t.phase"
     " WHERE t.gone = 0;"
 
     "DROP VIEW IF EXISTS params;"

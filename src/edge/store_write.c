@@ -683,6 +683,7 @@ static const char forget_sql[] =
     "DELETE FROM trial_text WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM pick WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM rung WHERE trial IN (SELECT trial FROM temp.forgotten);"
+    "DELETE FROM trial_objective WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DELETE FROM trial WHERE trial IN (SELECT trial FROM temp.forgotten);"
     "DROP TABLE temp.forgotten;";
 

@@ -102,6 +102,30 @@ static uint32_t seed_of(const struct study *s, const struct study_phase *ph, int
 	return (uint32_t)(rng_mix(h + (uint64_t)(int64_t)outer) & 0x7fffffff);
 }
 
+static void put_metrics(struct bytes *b, const struct study_phase *ph)
+{
+	if (!ph->nmore)
+		return;
+	report_key(b, "metrics");
+	text_put(b, "{");
+	for (uint32_t i = 0; i <= ph->nmore; i++) {
+		report_key(b, study_objective(ph, i).metric);
+		report_put_string(b, goal_text(study_objective(ph, i).goal));
+	}
+	text_put(b, "}");
+}
+
+static void put_values(struct bytes *b, const struct study_phase *ph, const double *values)
+{
+	report_key(b, "values");
+	text_put(b, "{");
+	for (uint32_t i = 0; i <= ph->nmore; i++) {
+		report_key(b, study_objective(ph, i).metric);
+		report_put_number(b, values[i]);
+	}
+	text_put(b, "}");
+}
+
 void advice_put_opening(struct bytes *b, const struct study *s, const struct study_phase *ph, int32_t outer)
 {
 	const char *metric = ph->metric ? ph->metric : s->phases[ph->judge].metric;
@@ -114,6 +138,7 @@ void advice_put_opening(struct bytes *b, const struct study *s, const struct stu
 	text_putf(b, ", \"outer_fold\": %d, \"seed\": %u, \"goal\": \"%s\", \"metric\": ", outer,
 	          seed_of(s, ph, outer), goal_text(ph->goal));
 	report_put_string(b, metric);
+	put_metrics(b, ph);
 	text_putf(b, ", \"trials\": %lld, \"total\": %s, \"params\": ", (long long)ph->trials,
 	          ph->trials_total ? "true" : "false");
 	put_domains(b, s, ph, true);
@@ -180,6 +205,8 @@ void advice_put_tell(struct bytes *b, struct arena *scratch, const struct study 
 		report_key(b, "value");
 		report_put_number(b, news->value);
 	}
+	if (news->values && news->end == TRIAL_COMPLETE)
+		put_values(b, ph, news->values);
 	if (pruned && isfinite(news->step)) {
 		report_key(b, "step");
 		report_put_number(b, news->step);

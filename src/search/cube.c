@@ -6,7 +6,7 @@
 
 void history_init(struct history *h, struct arena *a, const struct axis *axes, uint32_t nown, uint32_t naxes)
 {
-	*h = (struct history){.arena = a, .axes = axes, .nown = nown, .naxes = naxes};
+	*h = (struct history){.arena = a, .axes = axes, .nown = nown, .naxes = naxes, .nobjectives = 1};
 	slab_init(&h->items, a, sizeof(struct observation));
 }
 
@@ -92,6 +92,15 @@ static void take_out(struct history *h, uint32_t number)
 	for (uint32_t i = 0; i < n; i++)
 		insert_best(h, h->ended[i]);
 	h->version++;
+}
+
+void history_put_values(struct history *h, uint32_t number, const double *values)
+{
+	struct observation *x = at(h, number);
+	double *copy = arena_array(h->arena, h->nobjectives, sizeof *copy);
+
+	memcpy(copy, values, h->nobjectives * sizeof *copy);
+	x->values = copy;
 }
 
 void history_end(struct history *h, uint32_t number, enum outcome o, double value, double step)

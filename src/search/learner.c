@@ -86,6 +86,7 @@ struct learner *learner_new(const struct study *s, const struct study_phase *ph,
 	static const struct cube_search *const searches[] = {[SEARCH_TPE] = &tpe_search,
 	                                                     [SEARCH_CMAES] = &cmaes_search,
 	                                                     [SEARCH_GP] = &gp_search,
+	                                                     [SEARCH_NSGA2] = &nsga2_search,
 	                                                     [SEARCH_AUTO] = &auto_search};
 	struct arena a = {0};
 	struct learner *l = arena_alloc(&a, sizeof *l);
@@ -101,6 +102,7 @@ struct learner *learner_new(const struct study *s, const struct study_phase *ph,
 	l->options.places = places;
 	make_axes(l);
 	history_init(&l->history, &l->arena, l->axes, l->nown, l->naxes);
+	l->history.nobjectives = 1 + ph->nmore;
 	l->search = searches[o->kind];
 	l->state = l->search->open();
 	return l;
@@ -221,6 +223,21 @@ uint32_t learner_begin(struct learner *l, struct key128 place, const struct scop
 static double minimised(const struct learner *l, double value)
 {
 	return l->phase->goal == GOAL_MAXIMIZE ? -value : value;
+}
+
+void learner_complete_all(struct learner *l, uint32_t number, const double *values)
+{
+	double turned[OBJECTIVES_MAX];
+	bool finite = true;
+
+	for (uint32_t i = 0; i <= l->phase->nmore; i++) {
+		bool maximize = study_objective(l->phase, i).goal == GOAL_MAXIMIZE;
+
+		turned[i] = maximize ? -values[i] : values[i];
+		finite = finite && isfinite(values[i]);
+	}
+	history_put_values(&l->history, number, turned);
+	history_end(&l->history, number, finite ? OUTCOME_COMPLETE : OUTCOME_FAILED, turned[0], 0);
 }
 
 void learner_complete(struct learner *l, uint32_t number, double value)

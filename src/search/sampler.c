@@ -126,9 +126,9 @@ static enum sampler_answer ask_without_params(struct search_view *v)
 enum sampler_answer sampler_ask(const struct sampler_ask *q, struct value *own, uint32_t *parent)
 {
 	static enum sampler_answer (*const searches[])(struct search_view *) = {
-	    [SEARCH_GRID] = grid_ask,  [SEARCH_RANDOM] = random_ask, [SEARCH_SOBOL] = sobol_ask,
-	    [SEARCH_TPE] = sobol_ask,  [SEARCH_CMAES] = sobol_ask,   [SEARCH_GP] = sobol_ask,
-	    [SEARCH_AUTO] = sobol_ask, [SEARCH_PROGRAM] = sobol_ask};
+	    [SEARCH_GRID] = grid_ask,   [SEARCH_RANDOM] = random_ask, [SEARCH_SOBOL] = sobol_ask,
+	    [SEARCH_TPE] = sobol_ask,   [SEARCH_CMAES] = sobol_ask,   [SEARCH_GP] = sobol_ask,
+	    [SEARCH_NSGA2] = sobol_ask, [SEARCH_AUTO] = sobol_ask,    [SEARCH_PROGRAM] = sobol_ask};
 	struct search_view v = {.q = q, .own = own};
 	enum sampler_answer answer;
 

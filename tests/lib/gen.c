@@ -238,6 +238,23 @@ static void any_limits(struct study_phase *p, struct rng *r)
 	p->report = chance(r, 30) ? REPORT_BEST : REPORT_LAST;
 }
 
+/* Several metrics, drawn apart too; what picks among the trials then says by which. */
+static void any_metrics(struct gen *g, struct study_phase *p)
+{
+	static const struct objective more[] = {{"seconds", GOAL_MINIMIZE}, {"accuracy", GOAL_MAXIMIZE}};
+	struct rng r;
+
+	rng_seed(&r, g->study.seed ^ rng_mix(p->index + 1001));
+	for (uint32_t i = 0; i < p->nafter; i++)
+		if (p->after[i].pick == PICK_BEST)
+			g->after[p->index][i].objective =
+			    (uint32_t)rng_below(&r, 1 + g->phases[p->after[i].phase].nmore);
+	if (!p->metric || p->prune || !chance(&r, 25))
+		return;
+	p->more = more;
+	p->nmore = 1 + (uint32_t)rng_below(&r, 2);
+}
+
 /* Some of the rules, in every other study. Drawn apart, so that it changes nothing else of a study. */
 static void any_prune(struct gen *g, struct study_phase *p)
 {
@@ -359,6 +376,7 @@ static const struct study *any(struct arena *a, struct rng *r, bool jobs)
 		if (depth_of(g, i) <= 3)
 			any_search(g, p, r);
 		any_prune(g, p);
+		any_metrics(g, p);
 	}
 	if (chance(r, 8)) {
 		g->study.has_target = true;

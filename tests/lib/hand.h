@@ -91,7 +91,8 @@ static inline void keep_gone(struct run *r, struct record *old, const struct rec
 
 	if (old->kind == RECORD_TRIAL && old->trial == gone->trial)
 		old->gone = gone->gone;
-	if ((old->kind == RECORD_UNIT || old->kind == RECORD_METRIC || old->kind == RECORD_RUNG) &&
+	if ((old->kind == RECORD_UNIT || old->kind == RECORD_METRIC || old->kind == RECORD_RUNG ||
+	     old->kind == RECORD_OBJECTIVE) &&
 	    old->trial == gone->trial)
 		old->kind = RECORD_ARCHIVE;
 	for (uint32_t i = 0; i < old->ncandidates; i++)
@@ -286,7 +287,8 @@ static inline struct sched *replayed(struct run *r)
 {
 	struct sched_options o = {.prefetch_per_slot = 1};
 	struct sched *s = sched_new(&r->arena, r->study, &o);
-	const enum record_kind order[] = {RECORD_TRIAL, RECORD_PICK, RECORD_UNIT, RECORD_RUNG, RECORD_METRIC};
+	const enum record_kind order[] = {RECORD_TRIAL,     RECORD_PICK, RECORD_UNIT,
+	                                  RECORD_OBJECTIVE, RECORD_RUNG, RECORD_METRIC};
 	struct fault f = {0};
 
 	for (size_t k = 0; k < sizeof order / sizeof *order; k++)

@@ -10,6 +10,7 @@ enum { MODEL_WORKERS = 64, MODEL_HELD = 256 };
 
 struct model_unit {
 	struct unit_fact fact;
+	double more[OBJECTIVES_MORE];
 	uint32_t trial;
 	bool live, held, recalling, started, cancelled;
 	bool running;  /* a process exists */
@@ -445,7 +446,8 @@ void model_event(struct model *m, const struct event *e, const struct sched *s)
 
 /* ---- picks
  * ----------------------------------------------------------------------------------------------------- */
-static double aggregate_in(const struct model *m, const struct model_trial *t, enum unit_state state)
+static double aggregate_by(const struct model *m, const struct model_trial *t, enum unit_state state,
+                           uint32_t objective)
 {
 	double v[64];
 	uint32_t n = 0;
@@ -453,7 +455,7 @@ static double aggregate_in(const struct model *m, const struct model_trial *t, e
 	if (units_in(m, t, state) != t->nunits || !m->study->phases[t->phase].metric)
 		return (double)NAN;
 	for (uint32_t u = t->first_unit; u < t->first_unit + t->nunits; u++)
-		v[n++] = unit_at(m, u)->fact.value;
+		v[n++] = objective ? unit_at(m, u)->more[objective - 1] : unit_at(m, u)->fact.value;
 	switch (m->study->phases[t->phase].aggregate) {
 	case AGGREGATE_MEDIAN:
 		return stats_median(v, n);
@@ -465,6 +467,11 @@ static double aggregate_in(const struct model *m, const struct model_trial *t, e
 		break;
 	}
 	return stats_mean(v, n);
+}
+
+static double aggregate_in(const struct model *m, const struct model_trial *t, enum unit_state state)
+{
+	return aggregate_by(m, t, state, 0);
 }
 
 static double aggregate(const struct model *m, const struct model_trial *t)
@@ -484,12 +491,14 @@ static bool same_bucket(const struct model *m, const struct after *rule, uint32_
 }
 
 /* Does a come before b? Both are complete and finite. */
-static bool outranks(const struct model *m, uint32_t a, uint32_t b)
+static bool outranks(const struct model *m, uint32_t a, uint32_t b, uint32_t objective)
 {
-	double x = aggregate(m, trial_at(m, a)), y = aggregate(m, trial_at(m, b));
+	double x = aggregate_by(m, trial_at(m, a), UNIT_DONE, objective),
+	       y = aggregate_by(m, trial_at(m, b), UNIT_DONE, objective);
+	const struct study_phase *p = &m->study->phases[trial_at(m, a)->phase];
 
 	if (x < y || y < x)
-		return m->study->phases[trial_at(m, a)->phase].goal == GOAL_MAXIMIZE ? x > y : x < y;
+		return study_objective(p, objective).goal == GOAL_MAXIMIZE ? x > y : x < y;
 	return a < b;
 }
 
@@ -502,6 +511,8 @@ static const char *check_pick(const struct model *m, const struct record *r)
 	for (uint32_t i = 0; i < child->nafter; i++)
 		if (child->after[i].phase == r->phase)
 			rule = &child->after[i];
+	if (!rule)
+		return "a pick for a phase that does not come after it";
 	for (uint32_t t = 1; t <= m->trials.count; t++) {
 		const struct model_trial *x = trial_at(m, t);
 		uint32_t before = 0;
@@ -521,7 +532,7 @@ static const char *check_pick(const struct model *m, const struct record *r)
 			before += !trial_at(m, o)->gone && trial_at(m, o)->phase == x->phase &&
 			          trial_at(m, o)->outer == x->outer &&
 			          isfinite(aggregate(m, trial_at(m, o))) && same_bucket(m, rule, o, t) &&
-			          outranks(m, o, t);
+			          outranks(m, o, t, rule->objective);
 		if (won != (before < rule->best_n))
 			return won ? "a trial is picked though better ones are not"
 			           : "the best trial is not picked";
@@ -549,7 +560,7 @@ static const char *check_choice(const struct model *m, const struct model_trial 
 		}
 		for (uint32_t k = 0; k < t->ncandidates; k++)
 			before += isfinite(aggregate(m, trial_at(m, t->candidates[k]))) &&
-			          outranks(m, t->candidates[k], t->candidates[i]);
+			          outranks(m, t->candidates[k], t->candidates[i], 0);
 		if (won != (before < t->best_n))
 			return "a job does not pick the best of its candidates";
 	}
@@ -784,6 +795,9 @@ static const char *check_end(struct model *m, const struct record *r)
 			return "a unit pauses where there is no rung, or does not where there is one";
 		if (failed || lost || (phase_of(m, r->unit)->metric && !isfinite(f->value)))
 			return "a unit is done without a finite value";
+		for (uint32_t i = 0; i < phase_of(m, r->unit)->nmore; i++)
+			if (u->more[i] != r->result.more[i] || !isfinite(u->more[i]))
+				return "a unit is done without all of its objectives";
 		return NULL;
 	}
 	if ((r->result.reason == REASON_LOST) != lost)
@@ -924,6 +938,9 @@ const char *model_record(struct model *m, const struct record *r, const struct s
 		return unit_at(m, r->unit)->fact.state == UNIT_RUNNING ? NULL : "what does not run reports";
 	case RECORD_RUNG:
 		return add_rung(m, r, true);
+	case RECORD_OBJECTIVE:
+		unit_at(m, r->unit)->more[r->number - 1] = r->value;
+		return unit_at(m, r->unit)->fact.state == UNIT_RUNNING ? NULL : "what does not run is done";
 	case RECORD_UNPICK:
 		drop_picks(m, r);
 		return NULL;
@@ -1352,6 +1369,8 @@ struct model *model_new(struct arena *a, const struct study *s, uint32_t prefetc
 			add_rung(m, &records[i], false);
 		else if (records[i].kind == RECORD_UNIT && records[i].unit)
 			unit_at(m, records[i].unit)->fact = records[i].fact;
+		else if (records[i].kind == RECORD_OBJECTIVE)
+			unit_at(m, records[i].unit)->more[records[i].number - 1] = records[i].value;
 	for (uint32_t u = 1; u <= m->units.count; u++)
 		m->changed |= unit_at(m, u)->fact.pending == PENDING_DELETE;
 	return m;

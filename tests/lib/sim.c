@@ -163,6 +163,9 @@ static void unit_result(struct sim *m, uint32_t unit, struct attempt_result *r)
 	r->last = floor(20 * number_of(m, unit, 2 + v.fact.resets + 1000 * v.fact.rung)) / 20; /* ties */
 	r->best = r->last * 0.9;
 	r->best_step = 3;
+	for (uint32_t i = 0; i < m->study->phases[v.phase].nmore; i++)
+		r->more[i] = luck > 0.98 ? (double)NAN
+		                         : floor(20 * number_of(m, unit, 5000 + i + 10 * v.fact.resets)) / 20;
 	if (luck < 0.04) {
 		r->reason = REASON_EXIT;
 		r->exit_code = 1 + (int32_t)(luck * 1e6);
@@ -379,7 +382,8 @@ static void store_gone(struct sim *m, const struct record *r)
 	for (uint32_t i = 0; i < m->nrecords; i++) {
 		struct record *x = &m->records[i];
 
-		if ((x->kind == RECORD_UNIT || x->kind == RECORD_METRIC || x->kind == RECORD_RUNG) &&
+		if ((x->kind == RECORD_UNIT || x->kind == RECORD_METRIC || x->kind == RECORD_RUNG ||
+		     x->kind == RECORD_OBJECTIVE) &&
 		    x->trial == r->trial)
 			forget(x);
 		if (x->kind == RECORD_TRIAL && x->ncandidates)
@@ -481,8 +485,8 @@ static bool belong_together(const struct actions *out)
 
 		if (out->items[i].kind != ACTION_RECORD)
 			continue;
-		if (k == RECORD_UNPICK || k == RECORD_PARENTS || k == RECORD_ARCHIVE || k == RECORD_GONE ||
-		    k == RECORD_RUNG)
+		if (k == RECORD_OBJECTIVE || k == RECORD_UNPICK || k == RECORD_PARENTS ||
+		    k == RECORD_ARCHIVE || k == RECORD_GONE || k == RECORD_RUNG)
 			return true;
 		if (k == RECORD_UNIT && (r->fact.state == UNIT_PAUSED || r->fact.state == UNIT_PRUNED ||
 		                         r->fact.pending != PENDING_NONE))
@@ -819,7 +823,8 @@ struct sched *sim_replay(struct arena *a, const struct study *s, const struct re
                          uint32_t prefetch, struct fault *f)
 {
 	const struct sched_options o = {.prefetch_per_slot = prefetch};
-	const enum record_kind order[] = {RECORD_TRIAL, RECORD_PICK, RECORD_UNIT, RECORD_RUNG, RECORD_METRIC};
+	const enum record_kind order[] = {RECORD_TRIAL,     RECORD_PICK, RECORD_UNIT,
+	                                  RECORD_OBJECTIVE, RECORD_RUNG, RECORD_METRIC};
 	const struct record *r;
 	struct sched *x = sched_new(a, s, &o);
 

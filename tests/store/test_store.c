@@ -418,16 +418,17 @@ static void test_objective(void **state)
 			                         &x->f));
 			fine(x, store_put_metric(s, i, r->attempt, "other", true, 1, 1e9, &x->f));
 		}
-		fine(x, store_objective(s, i, "loss", objective_rows[i].maximize, objective_rows[i].attempt,
-		                        &found, &last, &best, &best_step, NULL, &x->f));
+		fine(x,
+		     store_read_objective(s, i, "loss", objective_rows[i].maximize, objective_rows[i].attempt,
+		                          &found, &last, &best, &best_step, NULL, &x->f));
 		assert_int_equal(found, objective_rows[i].found);
 		same(objective_rows[i].what, last, objective_rows[i].last);
 		same(objective_rows[i].what, best, objective_rows[i].best);
 		same(objective_rows[i].what, best_step, objective_rows[i].best_step);
 		if (isnan(objective_rows[i].reports[0].step))
 			continue;
-		fine(x, store_objective(s, i, "loss", false, objective_rows[i].attempt, &found, &last, &best,
-		                        &best_step, &new_step, &x->f));
+		fine(x, store_read_objective(s, i, "loss", false, objective_rows[i].attempt, &found, &last,
+		                             &best, &best_step, &new_step, &x->f));
 		if (new_step != objective_rows[i].new_step)
 			fail_msg("%s: new_step %d", objective_rows[i].what, new_step);
 	}
@@ -453,7 +454,7 @@ static void test_arrival_after_reopening(void **state)
 	}
 	struct store *s = fixture_open(x, STORE_READ);
 
-	fine(x, store_objective(s, 1, "loss", true, 1, &found, &last, &best, &best_step, NULL, &x->f));
+	fine(x, store_read_objective(s, 1, "loss", true, 1, &found, &last, &best, &best_step, NULL, &x->f));
 	same("last", last, 18);
 	same("best", best, 18);
 	store_close(s);

@@ -109,8 +109,8 @@ static void expect_objective(struct fixture *x, struct store *s, uint32_t attemp
 	double last, best, best_step;
 	bool found, new_step;
 
-	fine(x, store_objective(s, 3, "valid", true, attempt, &found, &last, &best, &best_step, &new_step,
-	                        &x->f));
+	fine(x, store_read_objective(s, 3, "valid", true, attempt, &found, &last, &best, &best_step,
+	                             &new_step, &x->f));
 	assert_int_equal(found, want_found);
 	assert_int_equal(new_step, want_new_step);
 	if (found)
@@ -320,6 +320,51 @@ static void test_rungs_and_metrics(void **state)
 	fine(x, store_load_rungs(s, add_rung, text, &x->f));
 	fine(x, store_load_metrics(s, "pretrain", "valid", add_metric, text, &x->f));
 	assert_string_equal(text, "");
+	store_close(s);
+}
+
+static int add_objective(void *ctx, const struct store_objective *o, struct fault *f)
+{
+	char *text = ctx;
+
+	(void)f;
+	sprintf(text + strlen(text), "%u.%u: %g\n", o->unit, o->number, o->value);
+	return 0;
+}
+
+static void test_several_metrics_of_a_phase(void **state)
+{
+	struct fixture *x = *state;
+	struct store *s = small_store(x);
+	const struct store_trial_objective first = {1, 0, "err", "minimize", 0.5, NAN},
+	                                   second = {1, 1, "seconds", "minimize", 12, 3};
+	char text[200] = "";
+	double value;
+	bool found;
+
+	fine(x, store_begin(s, &x->f));
+	fine(x, store_put_objective(s, &(struct store_objective){2, 1, 7}, &x->f));
+	fine(x, store_put_objective(s, &(struct store_objective){1, 2, 5}, &x->f));
+	fine(x, store_put_objective(s, &(struct store_objective){1, 1, 4}, &x->f));
+	fine(x, store_put_objective(s, &(struct store_objective){2, 1, 8}, &x->f)); /* done anew */
+	fine(x, store_put_trial_objective(s, &first, &x->f));
+	fine(x, store_put_trial_objective(s, &second, &x->f));
+	fine(x, store_commit(s, &x->f));
+	fine(x, store_load_objectives(s, add_objective, text, &x->f));
+	assert_string_equal(text, "1.1: 4\n1.2: 5\n2.1: 8\n");
+	assert_string_equal(ask(x, s, "SELECT trial, phase, name, goal, value, sd, number FROM objectives"),
+	                    "1|pretrain|err|minimize|0.5|-|0\n1|pretrain|seconds|minimize|12|3|1");
+	fine(x, store_last_value(s, 3, "valid", &found, &value, &x->f));
+	assert_true(found && value == 0.25);
+	fine(x, store_last_value(s, 3, "never", &found, &value, &x->f));
+	assert_true(!found && isnan(value));
+	fine(x, store_begin(s, &x->f));
+	fine(x, store_archive_unit(s, 3, &x->f));
+	fine(x, store_put_gone(s, 1, 1, &x->f));
+	fine(x, store_commit(s, &x->f));
+	fine(x, store_last_value(s, 3, "valid", &found, &value, &x->f));
+	assert_false(found);
+	assert_string_equal(ask(x, s, "SELECT count(*) FROM objectives"), "0");
 	store_close(s);
 }
 
@@ -577,6 +622,7 @@ int main(void)
 	    T(test_void_pick),
 	    T(test_more_parents),
 	    T(test_rungs_and_metrics),
+	    T(test_several_metrics_of_a_phase),
 	    T(test_a_pick_of_its_own),
 	    T(test_units_of_a_trial_that_picks),
 	    T(test_facts_of_a_unit),

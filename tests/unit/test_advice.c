@@ -108,6 +108,31 @@ static void test_opening(void **state)
 	    "\"u\": {\"type\": \"float\", \"low\": 0, \"high\": 1, \"log\": false}}}\n"));
 }
 
+static void test_several_metrics(void **state)
+{
+	static const char file[] = "study: s\nmetrics: {err: minimize, acc: maximize}\nphases:\n"
+	                           "  p: {command: \"x {a}\", params: {a: \"uniform(0, 1)\"}, trials: 3, "
+	                           "search: {program: ./a}}\n";
+	const double values[] = {0.5, 0.75};
+	struct advice_news news = {
+	    .asked = true, .id = 3, .trial = 7, .end = TRIAL_COMPLETE, .value = 0.5, .values = values};
+	struct fixture *x = *state;
+	const struct study *two;
+	struct study_errors e;
+
+	if (study_parse(&arena, "f", file, strlen(file), &two, &e))
+		fail_msg("%s", e.items[0].text);
+	advice_put_opening(&x->said, two, &two->phases[0], -1);
+	bytes_put_u8(&x->said, 0);
+	assert_non_null(strstr((char *)x->said.data, "\"goal\": \"minimize\", \"metric\": \"err\", "
+	                                             "\"metrics\": {\"err\": \"minimize\", "
+	                                             "\"acc\": \"maximize\"}, "));
+	bytes_clear(&x->said);
+	advice_put_tell(&x->said, &arena, two, &two->phases[0], &news);
+	said(x, "{\"tell\": {\"id\": 3, \"trial\": 7, \"state\": \"complete\", \"value\": 0.5, "
+	        "\"values\": {\"err\": 0.5, \"acc\": 0.75}}}");
+}
+
 static const char *seed_in(struct fixture *x, int32_t outer)
 {
 	struct fault f;
@@ -296,6 +321,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_opening, open, close),
+	    cmocka_unit_test_setup_teardown(test_several_metrics, open, close),
 	    cmocka_unit_test_setup_teardown(test_seeds_of_outer_folds_differ, open, close),
 	    cmocka_unit_test_setup_teardown(test_questions_and_news, open, close),
 	    cmocka_unit_test_setup_teardown(test_good_answers, open, close),

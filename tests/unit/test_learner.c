@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 enum { MAX = 8, PARENTS = 4 };
-static const enum search_kind kinds[] = {SEARCH_TPE, SEARCH_CMAES, SEARCH_GP, SEARCH_AUTO};
+static const enum search_kind kinds[] = {SEARCH_TPE, SEARCH_CMAES, SEARCH_GP, SEARCH_NSGA2, SEARCH_AUTO};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 /* One phase, or `top` and `below`, of which `below` is searched; a parent is a value of top's parameter. */

@@ -223,7 +223,7 @@ static void test_mistakes_in_a_phase(void **state)
 	     "f.yaml:7:41: `asha` and `hyperband` both have rungs"},
 	    {"    metric: none\n    prune: {median: {}}\n", "`prune` in phase 'p', whose metric is none"},
 	    {"    search: tpo\n",
-	     "f.yaml:7:13: `search: tpo`: it must be grid, random, sobol, tpe, cmaes, gp or auto"},
+	     "f.yaml:7:13: `search: tpo`: it must be grid, random, sobol, tpe, cmaes, gp, nsga2 or auto"},
 	    {"    search: {}\n", "f.yaml:7:13: `search` as a map names a program"},
 	    {"    search: {timeout: 3s}\n", "f.yaml:7:13: `search` as a map names a program"},
 	    {"    search: {program: ./a, tpe: 1}\n",
@@ -656,6 +656,100 @@ static void test_judged_phases(void **state)
 	assert_null(s->phases[0].metric);
 }
 
+#define TWO "study: x\nmetrics: {err: minimize, acc: maximize}\nphases:\n"
+
+static void test_several_metrics(void **state)
+{
+	const struct study *s = good(
+	    TWO "  p: {command: \"x {args}\", params: {a: \"uniform(0, 1)\"}, trials: 5}\n"
+	        "  q: {command: \"y {p.best_step}\", metric: m, goal: maximize, after: {p: best 2 by acc}}\n"
+	        "  r: {command: z, metrics: {m: maximize}, after: {q: best by m as one}}\n"
+	        "  u: {command: z, metric: none}\n");
+
+	(void)state;
+	assert_int_equal(s->phases[0].nmore, 1);
+	assert_string_equal(s->phases[0].metric, "err");
+	assert_int_equal(s->phases[0].goal, GOAL_MINIMIZE);
+	assert_string_equal(s->phases[0].more[0].metric, "acc");
+	assert_int_equal(s->phases[0].more[0].goal, GOAL_MAXIMIZE);
+	assert_int_equal(s->phases[0].search, SEARCH_NSGA2);
+	assert_int_equal(s->phases[1].after[0].objective, 1);
+	assert_int_equal(s->phases[1].after[0].best_n, 2);
+	assert_int_equal(s->phases[1].nmore, 0);
+	assert_int_equal(s->phases[1].goal, GOAL_MAXIMIZE);
+	assert_int_equal(s->phases[2].nmore, 0);
+	assert_string_equal(s->phases[2].metric, "m");
+	assert_int_equal(s->phases[2].after[0].objective, 0);
+	assert_null(s->phases[3].metric);
+	assert_int_equal(s->phases[3].nmore, 0);
+	assert_int_equal(study_find_objective(&s->phases[0], "acc"), 1);
+	assert_int_equal(study_find_objective(&s->phases[0], "a"), -1);
+	assert_int_equal(study_find_objective(&s->phases[3], "a"), -1);
+}
+
+static void test_mistakes_in_several_metrics(void **state)
+{
+	static const struct row rows[] = {
+	    {"study: x\nmetrics: err\nphases: {p: {command: x}}\n",
+	     "f.yaml:2:10: `metrics` must be a map of 1 to 8 metrics"},
+	    {"study: x\nmetrics: {}\nphases: {p: {command: x}}\n", "must be a map of 1 to 8 metrics"},
+	    {"study: x\nmetrics: {a: best}\nphases: {p: {command: x}}\n", "f.yaml:2:14: "},
+	    {"study: x\nmetrics: {1a: minimize}\nphases: {p: {command: x}}\n",
+	     "f.yaml:2:11: `metrics: 1a`: a name of at most"},
+	    {"study: x\nmetrics: {a: minimize}\nmetric: a\ngoal: minimize\nphases: {p: {command: x}}\n",
+	     "f.yaml:3:1: `metric` and `metrics`: say one of them"},
+	    {TWO "  p: {command: x, goal: minimize}\n",
+	     "f.yaml:4:25: `goal` with `metrics`: each of them has its own"},
+	    {TWO "  p: {command: x, metric: m}\n", "f.yaml:4:27: metric 'm' needs a `goal`"},
+	    {TWO "  p: {command: x, report: best}\n",
+	     "f.yaml:4:27: `report: best` in phase 'p' with several"},
+	    {TWO "  p: {command: \"x {dir}\", keep: best 2}\n", "`keep: best` in phase 'p' with several"},
+	    {TWO "  p: {command: x, prune: {median: {}}}\n", "`prune` in phase 'p' with several metrics"},
+	    {TWO "  p: {command: \"x {a}\", params: {a: \"uniform(0, 1)\"}, trials: 5, search: tpe}\n",
+	     "`search: tpe` learns from one metric, and phase 'p' has several: use nsga2"},
+	    {TWO "  p: {command: x}\n  q: {command: y, after: {p: best}}\n",
+	     "f.yaml:5:30: best of 'p': it has several metrics, so say by which, as in `best by err`"},
+	    {TWO "  p: {command: x}\n  q: {command: y, after: {p: best by loss}}\n",
+	     "f.yaml:5:30: best by: 'loss' is no metric of phase 'p'"},
+	    {TWO "  p: {command: x}\n  q: {command: y, after: {p: best by}}\n", "a pick is"},
+	    {TWO "  p: {command: x}\n  q: {command: \"y {p.value}\", after: p}\n",
+	     "{p.value}: phase 'p' has several metrics"},
+	    {TWO "  p: {command: x, metric: best(q)}\n  q: {command: y, after: p}\n",
+	     "`metric: best(q)`: it has several metrics, so no trial is best"},
+	    {"study: x\nstop: {target: 1}\nmetrics: {a: minimize, b: minimize}\nphases: {p: {command: x}}\n",
+	     "f.yaml:2:16: `stop: target` with several metrics"},
+	};
+
+	(void)state;
+	check_rows(ROWS(rows), NULL);
+}
+
+static void test_edits_of_several_metrics(void **state)
+{
+	static const char *const others[] = {
+	    "study: x\nmetrics: {err: minimize, acc: minimize}\nphases:\n",
+	    "study: x\nmetrics: {err: minimize, acs: maximize}\nphases:\n",
+	    "study: x\nmetrics: {err: minimize}\nphases:\n",
+	};
+	static const char phases[] = "  p: {command: x}\n  q: {command: y, after: {p: best by err}}\n";
+	const struct study *was = good(arena_printf(&arena, "%s%s", TWO, phases));
+	struct fault f = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		assert_int_equal(
+		    study_compare(was, good(arena_printf(&arena, "%s%s", others[i], phases)), true, NULL, &f),
+		    -1);
+		assert_non_null(strstr(f.text, "`metrics` of phase 'p'"));
+	}
+	assert_int_equal(study_compare(was,
+	                               good(TWO "  p: {command: x}\n"
+	                                        "  q: {command: y, after: {p: best by acc}}\n"),
+	                               true, NULL, &f),
+	                 -1);
+	assert_non_null(strstr(f.text, "`after` of phase 'q'"));
+}
+
 static void test_reproducible(void **state)
 {
 	(void)state;
@@ -940,6 +1034,9 @@ int main(void)
 	    cmocka_unit_test_teardown(test_picks, reset),
 	    cmocka_unit_test_teardown(test_full_search, reset),
 	    cmocka_unit_test_teardown(test_judged_phases, reset),
+	    cmocka_unit_test_teardown(test_several_metrics, reset),
+	    cmocka_unit_test_teardown(test_mistakes_in_several_metrics, reset),
+	    cmocka_unit_test_teardown(test_edits_of_several_metrics, reset),
 	    cmocka_unit_test_teardown(test_reproducible, reset),
 	    cmocka_unit_test_teardown(test_auto_search, reset),
 	    cmocka_unit_test_teardown(test_search_programs, reset),
