@@ -219,6 +219,7 @@ struct store {
 	enum store_mode mode;
 	bool wal, in_transaction;
 	struct fault broken; /* FAULT_NONE: sound; else what every call answers from now on */
+	uint64_t wal_inode;  /* of our WAL, once there is something in it */
 	struct store_lock lock;
 	sqlite3_stmt *statements[STORE_STATEMENT_COUNT]; /* prepared at their first use */
 	int64_t seq, stored_seq;                         /* order of arrival of metrics and output */

@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- faults ---- */
 
@@ -156,6 +157,65 @@ static int put_seq(struct store *s, struct fault *f)
 	return 0;
 }
 
+static bool has_moved(const struct store *s)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
+}
+
+static uint64_t inode_of(const struct store *s, const char *suffix)
+{
+	char *path = sqlite3_mprintf("%s%s", s->path, suffix);
+	struct stat st;
+	uint64_t inode = path && stat(path, &st) == 0 ? st.st_ino : 0;
+
+	sqlite3_free(path);
+	return inode;
+}
+
+static void remove_beside(const struct store *s, const char *suffix)
+{
+	char *path = sqlite3_mprintf("%s%s", s->path, suffix);
+
+	if (path)
+		unlink(path);
+	sqlite3_free(path);
+}
+
+/* Our log would be taken for that of whatever comes to stand in the place of the file. */
+static void remove_log(const struct store *s)
+{
+	if (!s->wal_inode || inode_of(s, "-wal") != s->wal_inode)
+		return;
+	remove_beside(s, "-wal");
+	remove_beside(s, "-shm");
+}
+
+/* Somebody took the file away, and what is committed goes into one without a name. What it holds is still to
+ * be had, as long as we have it open. */
+static int rescue(struct store *s, struct fault *f)
+{
+	char *sql = sqlite3_mprintf("VACUUM INTO '%q.rescued'", s->path);
+	int rc = sql ? sqlite3_exec(s->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+
+	sqlite3_free(sql);
+	if (rc == SQLITE_OK)
+		remove_log(s);
+	if (rc == SQLITE_OK)
+		fault_set(
+		    &s->broken, FAULT_IO,
+		    "%s was removed or replaced while it was in use. All that was stored is in %s.rescued: "
+		    "put it back in its place, and the same command goes on",
+		    s->path, s->path);
+	else
+		fault_set(&s->broken, FAULT_IO,
+		          "%s was removed or replaced while it was in use, and writing what was stored to "
+		          "%s.rescued failed: %s",
+		          s->path, s->path, sqlite3_errmsg(s->db));
+	return broken(s, f);
+}
+
 int store_commit(struct store *s, struct fault *f)
 {
 	if (!s->in_transaction && !s->broken.code)
@@ -163,6 +223,10 @@ int store_commit(struct store *s, struct fault *f)
 	if (put_seq(s, f) != 0 || run_statement(s, STORE_SQL_COMMIT, f) != 0)
 		return -1;
 	s->in_transaction = false;
+	if (has_moved(s))
+		return rescue(s, f);
+	if (s->wal && !s->wal_inode)
+		s->wal_inode = inode_of(s, "-wal");
 	return 0;
 }
 

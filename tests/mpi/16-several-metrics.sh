@@ -77,6 +77,7 @@ metrics: {err: minimize, seconds: minimize}
 phases:
   a: {command: "./slow.sh {x}", params: {x: [1, 2]}, search: grid}
 YAML
+# shellcheck disable=SC2016 # for the shell that runs it
 printf '#!/bin/sh\nsleep 0.$((4 - 3 * ($1 - 1)))\necho "@metric err=$1"\n' >slow.sh
 chmod +x slow.sh
 mpi 2 run t.yaml >out 2>&1
