@@ -1,9 +1,10 @@
 /* bench_pipeline: what phases, shared parents and pruning save.
  *
- *   bench_pipeline --task A [--variants X,Y] [--seeds 0..29] [--workers 1] [--seconds B] [--until V]
- *           [--dir DIR]
+ *   bench_pipeline --task A [--variants X,Y | --phase "KEY: VALUE.."] [--seeds 0..29] [--workers 1]
+ *           [--seconds B] [--until V] [--dir DIR]
  *       runs studies of a table, and prints a line of JSON for each: after how many core-seconds which value
  *       was the best of the complete trials, until it is V or B core-seconds are spent.
+ *       --phase: a study of one phase with these keys, which the table below need not have.
  *   bench_pipeline --study --task A --variants X
  *       prints such a study file.
  *
@@ -37,6 +38,8 @@ struct variant {
 static const struct variant variants[] = {
     {MLP, "plain", 0, "", "trials: 2000"},
     {MLP, "random", 0, "", "trials: 2000\n    search: random"},
+    {MLP, "cmaes", 0, "", "trials: 2000\n    search: cmaes"},
+    {MLP, "cmaes_race", 0, "", "trials: 2000\n    search: cmaes\n    prune: {race: {best: 0}}"},
     {MLP, "median", 0, "", "trials: 2000\n    prune: {median: {}}"},
     {MLP, "asha", 0, "", "trials: 2000\n    prune: {asha: {max: 20, eta: 3}}"},
     {MLP, "asha_stop", 0, "", "trials: 2000\n    prune: {asha: {max: 20, eta: 3, type: stop}}"},
@@ -387,7 +390,7 @@ static void run_cluster(struct cluster *c, double seconds)
 
 /* ---- runs -------------------------------------------------------------------------------------------- */
 struct options {
-	const char *dir, *task, *variants;
+	const char *dir, *task, *variants, *phase;
 	uint64_t first, last; /* seeds */
 	uint32_t workers;
 	double seconds, until;
@@ -422,6 +425,17 @@ static void run(const struct options *o, const struct variant *v, const struct t
 	free(c);
 }
 
+static void carry_out(const struct options *o, const struct variant *v, const struct task *t)
+{
+	struct arena a = {0};
+
+	if (o->study)
+		fputs(study_text(v, t, &a, o->first), stdout);
+	for (uint64_t seed = o->first; !o->study && seed <= o->last; seed++)
+		run(o, v, t, seed);
+	arena_finish(&a);
+}
+
 static bool is_listed(const char *list, const char *name)
 {
 	char word[32];
@@ -438,6 +452,8 @@ static void read_option(struct options *o, const char *name, const char *value)
 		o->task = value;
 	} else if (!strcmp(name, "--variants")) {
 		o->variants = value;
+	} else if (!strcmp(name, "--phase")) {
+		o->phase = value;
 	} else if (!strcmp(name, "--seeds")) {
 		read_range(value, &o->first, &o->last);
 	} else if (!strcmp(name, "--workers")) {
@@ -478,18 +494,11 @@ int main(int argc, char **argv)
 	task_read(&t, &a, o.dir, o.task);
 	if (isnan(o.until))
 		o.until = t.best;
-	for (uint32_t i = 0; i < sizeof variants / sizeof *variants; i++) {
-		const struct variant *v = &variants[i];
-
-		if (strcmp(v->task, o.task) != 0 || !is_listed(o.variants, v->name))
-			continue;
-		if (o.study) {
-			fputs(study_text(v, &t, &a, o.first), stdout);
-			continue;
-		}
-		for (uint64_t seed = o.first; seed <= o.last; seed++)
-			run(&o, v, &t, seed);
-	}
+	if (o.phase)
+		carry_out(&o, &(struct variant){o.task, "phase", 0, "", o.phase}, &t);
+	for (uint32_t i = 0; !o.phase && i < sizeof variants / sizeof *variants; i++)
+		if (!strcmp(variants[i].task, o.task) && is_listed(o.variants, variants[i].name))
+			carry_out(&o, &variants[i], &t);
 	arena_finish(&a);
 	return 0;
 }
