@@ -16,6 +16,7 @@ struct outer_fold {
 struct outer_part {
 	const struct study_phase *phase;
 	const struct study_phase *for_phase; /* inner: whose pick it was; NULL: the outer estimate */
+	const char *metric; /* of several: the one that was picked by; else that of the phase */
 	struct outer_fold *folds;
 	struct stats_summary over; /* the folds */
 	int64_t trials;            /* most in a fold */

@@ -32,6 +32,17 @@ static int read_part(struct cmd_db *d, struct outer_part *part, const char *sql,
 
 static int read_outer(struct cmd_db *d, struct outer_part *part, struct fault *f)
 {
+	int number = study_find_objective(part->phase, part->metric);
+
+	if (number > 0)
+		return read_part(d, part,
+		                 arena_printf(&d->arena,
+		                              "SELECT o.outer_fold, avg(o.value), count(*) FROM objectives o"
+		                              " JOIN trials t ON t.trial = o.trial WHERE o.phase = ?1"
+		                              " AND o.number = %d AND o.outer_fold >= 0 AND t.state = 'done'"
+		                              " GROUP BY o.outer_fold ORDER BY o.outer_fold",
+		                              number),
+		                 f);
 	return read_part(d, part,
 	                 "SELECT outer_fold, avg(value), count(*) FROM trials WHERE phase = ?1"
 	                 " AND outer_fold >= 0 AND state = 'done' GROUP BY outer_fold ORDER BY outer_fold",
@@ -65,7 +76,10 @@ static uint32_t find_picks(struct cmd_db *d, const struct study_phase *p, struct
 			if (child->after[k].pick != PICK_BEST || !from->metric || from->folds != FOLDS_EACH)
 				continue;
 			if (parts)
-				parts[n] = (struct outer_part){.phase = from, .for_phase = child};
+				parts[n] = (struct outer_part){
+				    .phase = from,
+				    .for_phase = child,
+				    .metric = study_objective(from, child->after[k].objective).metric};
 			n++;
 		}
 	}
@@ -84,6 +98,9 @@ int outer_read(struct cmd_db *d, const struct study_phase *p, struct outer_estim
 	out->parts = arena_array(&d->arena, n, sizeof *out->parts);
 	out->parts[0].phase = p;
 	find_picks(d, p, out->parts + 1);
+	out->parts[0].metric = p->metric;
+	if (n > 1 && study_find_objective(p, out->parts[1].metric) > 0)
+		out->parts[0].metric = out->parts[1].metric; /* so that the two compare */
 	for (uint32_t i = 0; i < n; i++) {
 		struct outer_part *part = &out->parts[i];
 
@@ -113,7 +130,7 @@ static void add_part(struct cmd_db *d, const struct outer_estimate *e, const str
 {
 	report_row(r);
 	report_text(r, 0, part_title(d, part));
-	report_text(r, 1, part->phase->metric);
+	report_text(r, 1, part->metric);
 	if (part->over.n) {
 		report_real(r, 2, part->over.mean);
 		report_real(r, 5, part->over.min);
@@ -153,7 +170,7 @@ static void put_members(const struct outer_estimate *e, const struct outer_part 
 	cmd_put_string(out, "phase", part->phase->name);
 	if (part->for_phase)
 		cmd_put_string(out, "for_phase", part->for_phase->name);
-	cmd_put_string(out, "metric", part->phase->metric);
+	cmd_put_string(out, "metric", part->metric);
 	cmd_put_int(out, "n", (int64_t)part->over.n);
 	cmd_put_int(out, "outer_folds", e->outer_folds);
 	cmd_put_flag(out, "complete", part->over.n == e->outer_folds);

@@ -11,8 +11,9 @@
  * Children come of two parents by simulated binary crossover and polynomial mutation (K. Deb, R. B. Agrawal,
  * "Simulated Binary Crossover for Continuous Search Space", Complex Systems 9 (1995)) on the coordinates of
  * the cube, so logarithms and bounds that depend on others need nothing of their own. An axis without an
- * order takes the choice of either parent, or another one. What a mutation leaves in its cell goes on to the
- * next one: a discrete axis would hardly ever move. */
+ * order takes the choice of either parent, or another one. When a child is there already, what a mutation
+ * leaves in its cell goes on to the next one, else discrete axes would hardly ever move; at once would be too
+ * much for spaces of few levels. */
 #include "cube.h"
 #include "pareto.h"
 #include "search.h"
@@ -167,14 +168,14 @@ static double step_level(double u, uint32_t levels, struct rng *r)
 	return (at + (up ? 1.5 : -0.5)) / levels;
 }
 
-static double mutate_axis(const struct axis *a, double u, struct rng *r)
+static double mutate_axis(const struct axis *a, double u, bool move, struct rng *r)
 {
 	double v;
 
 	if (a->kind == AXIS_CHOICE)
 		return rng_unit(r);
 	v = cube_inside(mutate(u, r));
-	if (a->levels > 1 &&
+	if (move && a->levels > 1 &&
 	    cell_choice((struct cell){u, u}, a->levels) == cell_choice((struct cell){v, v}, a->levels))
 		return step_level(u, a->levels, r);
 	return v;
@@ -221,7 +222,7 @@ static void make_child(const struct nsga2 *x, const struct cube_ask *q, uint32_t
 
 		u[i] = inherit(axis, a->cells[i], b->cells[i], crossing, r);
 		if (rng_unit(r) < rate)
-			u[i] = mutate_axis(axis, u[i], r);
+			u[i] = mutate_axis(axis, u[i], try > 0, r);
 	}
 }
 

@@ -20,7 +20,7 @@ phases:
   a:
     command: ./two.sh {x} {y}
     params: {x: "uniform(0, 1)", y: [0, 1, 2]}
-    trials: 60
+    trials: 100
   small:
     after: {a: best by size}
     folds: none
@@ -67,8 +67,8 @@ is "the pick by size" "$(sql two.db "select trial from picks where for_phase = '
     "$(sql two.db "select trial from objectives join trials using (trial) where name = 'size' and state = 'done' order by objectives.value, trial limit 1")"
 is "the picks by err" "$(sql two.db "select trial from picks where for_phase = 'good' order by rank" | tr '\n' ' ')" \
     "$(sql two.db "select trial from objectives join trials using (trial) where name = 'err' and state = 'done' order by objectives.value, trial limit 2" | tr '\n' ' ')"
-is "it learns: few of the later trials are bad in both" \
-    "$(sql two.db "select count(*) < 20 from (select trial from trials where phase = 'a' order by trial desc limit 40) join params using (trial) where name = 'y' and value > 0")" 1
+is "it learns: later trials are better in both" \
+    "$(sql two.db "select avg(value) < 0.75 from (select trial from trials where phase = 'a' order by trial desc limit 50) join params using (trial) where name = 'y'")" 1
 
 # how long a unit took is known without its help
 cat >t.yaml <<'YAML'
@@ -84,4 +84,19 @@ mpi 2 run t.yaml >out 2>&1
 is "seconds are those of the unit" \
     "$(sql timed.db "select count(*) from objectives o join units u using (trial) where o.name = 'seconds' and abs(o.value - u.seconds) < 1e-6")" 2
 is "and both trials are on the front" "$("$rs" best timed.db --json | jq length)" 2
+
+cat >nest.yaml <<'YAML'
+study: nest
+folds: {outer: 2, inner: 2}
+metrics: {err: minimize, size: maximize}
+phases:
+  a: {command: "./both.sh {x} {outer_fold}", params: {x: [1, 2, 3]}, search: grid}
+  b: {after: {a: best by size}, folds: outer, command: "./both.sh {a.x} {outer_fold}"}
+YAML
+# shellcheck disable=SC2016 # for the shell that runs it
+printf '#!/bin/sh\necho "@metric err=$(($1 + $2)) size=$((10 * $1 + $2))"\n' >both.sh
+chmod +x both.sh
+mpi 2 run nest.yaml >out 2>&1
+is "nested: the estimate is of the metric that was picked by" \
+    "$("$rs" results nest.db --json | jq -c '.outer[0] | [.metric, .mean, .inner[0].metric, .inner[0].mean]')" '["size",30.5,"size",30.5]'
 done_testing
