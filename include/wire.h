@@ -29,6 +29,10 @@ bool wire_launched(void);
 /* Put a frame into the outbox of a peer (never ourselves); it is sent when the one before has left. Copies.
  */
 int wire_send(struct wire *w, uint32_t to, const void *data, size_t n, struct fault *f);
+/* This peer is taken for dead: what waits for it is dropped, and nothing waits for it any more, nor at the
+ * end. regain: it has been heard again. */
+void wire_lose(struct wire *w, uint32_t to);
+void wire_regain(struct wire *w, uint32_t to);
 /* Frames waiting or under way to this peer. */
 uint32_t wire_pending(const struct wire *w, uint32_t to);
 /* Sleep until a frame came, one of fds is ready, or timeout_ms passed (-1: no limit). Progresses sends.
@@ -38,7 +42,8 @@ int wire_wait(struct wire *w, struct pollfd *fds, nfds_t n, int64_t timeout_ms, 
 /* Next received frame, borrowed until the next call of wire_next or wire_wait: 1, or 0 when there is none
  * now. */
 int wire_next(struct wire *w, uint32_t *from, const unsigned char **frame, size_t *n);
-/* Try to get everything out for at most timeout_ms, then MPI_Finalize (under an alarm). NULL is allowed. */
+/* Try to get everything out for at most timeout_ms, then MPI_Finalize (under an alarm), unless a peer was
+ * lost: then the process is to end without it. NULL is allowed. */
 void wire_close(struct wire *w, int64_t timeout_ms);
 /* End the whole launch at once (MPI_Abort). */
 _Noreturn void wire_abort(int status);

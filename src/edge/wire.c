@@ -11,7 +11,11 @@
  * rings causes one test of the receive and no more.
  *
  * At start-up ranks tell each other once where they are. After that there is no collective, no blocking send
- * and no wait for a peer: a peer may be dead, and MPI will not say so. */
+ * and no wait for a peer: a peer may be dead, and MPI will not say so.
+ *
+ * A frame travels in parts that MPI sends with their header, at once or not at all. A larger message would be
+ * announced first and fetched afterwards: the one posted receive would belong to it from then on, and with a
+ * sender that died in between it would never end, and we would hear nobody any more. */
 #include "wire.h"
 
 #include <errno.h>
@@ -32,7 +36,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TAG = 7, INIT_SECONDS = 300, FINALIZE_SECONDS = 10, SPINS = 50 };
+enum { TAG_LAST = 7, TAG_PART = 8 }; /* of a frame: its last part, one that others follow */
+/* Below the eager limits of shared memory (4096) and TCP (65536), with room for MPI's header. */
+enum { PART_LOCAL = 3840, PART_REMOTE = 32768 };
+enum { INIT_SECONDS = 300, FINALIZE_SECONDS = 10, SPINS = 50 };
 static const long sleep_min_ns = 10000, sleep_send_ns = 250000, sleep_busy_ns = 1000000,
                   sleep_idle_ns = 5000000, sleep_bell_ns = 100000000;
 
@@ -43,10 +50,12 @@ struct frame {
 };
 
 struct peer {
-	struct frame *head, *tail; /* head is under way when active */
+	struct frame *head, *tail; /* a part of head is under way when active */
+	size_t sent;               /* bytes of head in parts that have left */
+	struct bytes parts;        /* of a frame that comes */
 	uint32_t frames;
 	uint64_t bell_key;
-	bool active, local;
+	bool active, local, lost;
 };
 
 struct card { /* what each rank tells all others at the start */
@@ -64,8 +73,11 @@ struct wire {
 	MPI_Request recv;
 	bool posted, arrived;
 	uint32_t arrived_from;
+	struct bytes *whole; /* parts of a peer that were handed out as a frame; NULL: none */
+	const unsigned char *arrived_data;
 	size_t arrived_bytes, max_frame;
-	unsigned char *buf;
+	unsigned char *buf; /* of one part */
+	bool any_lost;
 	int bell;       /* -1: none */
 	bool all_local; /* every peer that may send to us is on this node */
 };
@@ -264,7 +276,7 @@ static void learn_neighbours(struct wire *w)
 
 static void post(struct wire *w)
 {
-	MPI_Irecv(w->buf, (int)w->max_frame, MPI_BYTE, MPI_ANY_SOURCE, TAG, w->comm, &w->recv);
+	MPI_Irecv(w->buf, PART_REMOTE, MPI_BYTE, MPI_ANY_SOURCE, MPI_ANY_TAG, w->comm, &w->recv);
 	w->posted = true;
 }
 
@@ -280,7 +292,7 @@ int wire_open(struct wire **out, size_t max_frame, struct wire_info *info, struc
 	int rank, size, provided;
 
 	*out = NULL;
-	if (!w || max_frame > INT32_MAX || !(w->buf = malloc(max_frame))) {
+	if (!w || !(w->buf = malloc(PART_REMOTE))) {
 		free(w);
 		return fault_set(f, FAULT_BUG, "no memory for frames of %zu bytes", max_frame);
 	}
@@ -317,15 +329,26 @@ int wire_open(struct wire **out, size_t max_frame, struct wire_info *info, struc
 	return 0;
 }
 
-static void start_send(struct wire *w, uint32_t to)
+/* The next part of the frame in front, as the i-th send under way. */
+static void send_part(struct wire *w, uint32_t to, uint32_t i)
 {
 	struct peer *p = &w->peers[to];
+	size_t left = p->head->n - p->sent, part = p->local ? PART_LOCAL : PART_REMOTE;
+	size_t n = left < part ? left : part;
+
+	MPI_Isend(p->head->data + p->sent, (int)n, MPI_BYTE, (int)to, n < left ? TAG_PART : TAG_LAST, w->comm,
+	          &w->sends[i]);
+	p->sent += n;
+	ring(w, to);
+}
+
+static void start_send(struct wire *w, uint32_t to)
+{
 	uint32_t i = w->nactive++;
 
-	p->active = true;
+	w->peers[to].active = true;
 	w->active[i] = to;
-	MPI_Isend(p->head->data, (int)p->head->n, MPI_BYTE, (int)to, TAG, w->comm, &w->sends[i]);
-	ring(w, to);
+	send_part(w, to, i);
 }
 
 static void drop_head(struct peer *p)
@@ -339,28 +362,44 @@ static void drop_head(struct peer *p)
 	free(fr);
 }
 
-/* Sends that have left make room for the next frame to the same peer. True when some are still under way. */
+/* The i-th send has left. False: it was the last one to this peer, another one has its place now. */
+static bool send_left(struct wire *w, uint32_t i)
+{
+	uint32_t to = w->active[i];
+	struct peer *p = &w->peers[to];
+
+	if (p->sent == p->head->n) {
+		p->sent = 0;
+		drop_head(p);
+	}
+	if (p->head) {
+		send_part(w, to, i);
+		return true;
+	}
+	p->active = false;
+	w->nactive--;
+	w->active[i] = w->active[w->nactive];
+	w->sends[i] = w->sends[w->nactive];
+	return false;
+}
+
+/* Sends that have left make room for what follows to the same peer. True when some are still under way to
+ * peers that are not lost. */
 static bool progress_sends(struct wire *w)
 {
+	bool sending = false;
+
 	for (uint32_t i = 0; i < w->nactive;) {
-		uint32_t to = w->active[i];
-		struct peer *p = &w->peers[to];
+		bool lost = w->peers[w->active[i]].lost;
 		int done = 0;
 
 		MPI_Test(&w->sends[i], &done, MPI_STATUS_IGNORE);
-		if (!done) {
-			i++;
+		if (done && !send_left(w, i))
 			continue;
-		}
-		drop_head(p);
-		p->active = false;
-		w->nactive--;
-		w->active[i] = w->active[w->nactive];
-		w->sends[i] = w->sends[w->nactive];
-		if (p->head)
-			start_send(w, to);
+		sending = sending || !lost;
+		i++;
 	}
-	return w->nactive > 0;
+	return sending;
 }
 
 int wire_send(struct wire *w, uint32_t to, const void *data, size_t n, struct fault *f)
@@ -388,42 +427,93 @@ int wire_send(struct wire *w, uint32_t to, const void *data, size_t n, struct fa
 	return 0;
 }
 
+/* The frame in front stays: parts of it may have left, and the peer, should it come back, waits for the rest.
+ */
+void wire_lose(struct wire *w, uint32_t to)
+{
+	struct peer *p = &w->peers[to];
+
+	w->any_lost = p->lost = true;
+	while (p->head && p->head->next) {
+		struct frame *fr = p->head->next;
+
+		p->head->next = fr->next;
+		p->frames--;
+		free(fr);
+	}
+	p->tail = p->head;
+}
+
+void wire_regain(struct wire *w, uint32_t to)
+{
+	w->peers[to].lost = false;
+}
+
 uint32_t wire_pending(const struct wire *w, uint32_t to)
 {
 	return w->peers && to < w->info.size ? w->peers[to].frames : 0;
 }
 
-static bool test_recv(struct wire *w)
+/* A part of a frame from this peer is in the buffer. True: it was the last one. */
+static bool take_part(struct wire *w, const MPI_Status *st, size_t n)
+{
+	struct bytes *parts = &w->peers[st->MPI_SOURCE].parts;
+
+	w->arrived_from = (uint32_t)st->MPI_SOURCE;
+	w->arrived_data = w->buf;
+	w->arrived_bytes = n;
+	if (st->MPI_TAG == TAG_LAST && !parts->len)
+		return true;
+	if (parts->len + n <= w->max_frame)
+		bytes_put(parts, w->buf, n);
+	if (st->MPI_TAG != TAG_LAST)
+		return false;
+	w->whole = parts;
+	w->arrived_data = parts->data;
+	w->arrived_bytes = parts->len;
+	return true;
+}
+
+/* One part, if there is one. The buffer is the caller's until the next call posts it again. */
+static bool receive_part(struct wire *w)
 {
 	MPI_Status st;
 	int done = 0, n = 0, error;
 
-	if (w->arrived)
-		return true;
-	if (w->info.single)
-		return false;
 	if (!w->posted)
 		post(w);
 	error = MPI_Test(&w->recv, &done, &st);
 	if (!done)
 		return false;
 	w->posted = false;
-	if (error != MPI_SUCCESS) /* a frame larger than agreed: there is nothing to read */
-		return false;
+	if (error != MPI_SUCCESS) /* larger than any part: there is nothing to read */
+		return true;
 	MPI_Get_count(&st, MPI_BYTE, &n);
-	w->arrived = true;
-	w->arrived_from = (uint32_t)st.MPI_SOURCE;
-	w->arrived_bytes = n < 0 ? 0 : (size_t)n;
+	w->arrived = take_part(w, &st, n < 0 ? 0 : (size_t)n);
 	return true;
+}
+
+static bool test_recv(struct wire *w)
+{
+	if (w->arrived)
+		return true;
+	if (w->info.single)
+		return false;
+	if (w->whole)
+		bytes_clear(w->whole);
+	w->whole = NULL;
+	while (!w->arrived && receive_part(w))
+		;
+	return w->arrived;
 }
 
 int wire_next(struct wire *w, uint32_t *from, const unsigned char **frame, size_t *n)
 {
 	if (!test_recv(w))
 		return 0;
-	w->arrived = false; /* the buffer stays the caller's until the next test posts it again */
+	w->arrived = false;
 	*from = w->arrived_from;
-	*frame = w->buf;
+	*frame = w->arrived_data;
 	*n = w->arrived_bytes;
 	return 1;
 }
@@ -514,6 +604,9 @@ void wire_close(struct wire *w, int64_t timeout_ms)
 	if (!w)
 		return;
 	flush(w, timeout_ms);
+	if (w->any_lost)
+		return; /* MPI_Finalize would wait for the lost one, and what MPI still sends stays in place
+		         */
 	if (w->posted) {
 		MPI_Cancel(&w->recv);
 		MPI_Request_free(&w->recv);
@@ -524,9 +617,11 @@ void wire_close(struct wire *w, int64_t timeout_ms)
 		alarm(0);
 	}
 	close_bell(w);
-	for (uint32_t i = 0; w->peers && i < w->info.size; i++)
+	for (uint32_t i = 0; w->peers && i < w->info.size; i++) {
 		while (w->peers[i].head)
 			drop_head(&w->peers[i]);
+		bytes_finish(&w->peers[i].parts);
+	}
 	free(w->peers);
 	free(w->active);
 	free(w->sends);
