@@ -5,7 +5,10 @@
  * the rank over one socket pair. The rank makes the pipes and keeps their reading ends; the keeper gets the
  * writing ends with the request. Every trainer has its own session; the keeper is the subreaper of them all;
  * when a trainer ends, what is left of its tree is ended too; when the rank is gone (end of file), TERM,
- * grace, KILL until no descendant is left. */
+ * grace, KILL until no descendant is left.
+ *
+ * Trainers may run on a lease: when it ends the keeper ends them by itself, whatever its rank does or cannot
+ * do. So nobody needs to hear from this host to know that nothing of a unit runs here any more. */
 #ifndef CHILD_H
 #define CHILD_H
 
@@ -35,6 +38,7 @@ struct child_spec {
 	const char
 	    *setup; /* NULL, or shell text run before by /bin/sh: sh -c 'SETUP\nexec "$@"' sh ARGV... */
 	const char *cwd;
+	int64_t grace_ms;     /* between TERM and KILL where the lease ends it */
 	int64_t memory_bytes; /* RLIMIT_DATA and RLIMIT_AS-like limit; 0 none */
 	const uint32_t *cpus; /* affinity; ncpus 0: leave */
 	uint32_t ncpus;
@@ -54,8 +58,12 @@ enum { CHILD_METRIC_FD = 3 };
 int child_start(struct keeper *k, const struct child_spec *s, struct child_pipes *pipes, struct fault *f);
 /* TERM to its group now, KILL after grace_ms to all of its tree. An ended or unknown id is ignored. */
 int child_stop(struct keeper *k, uint32_t id, int64_t grace_ms, struct fault *f);
+/* Trainers may run until then (CLOCK_MONOTONIC); a later call extends it. When it ends every trainer gets
+ * TERM, and KILL after its grace_ms; CHILD_FENCED tells, and what is asked to start fails (SPAWN_FAILED,
+ * ETIME) until there is a new lease. Without any call there is no end. */
+int child_lease(struct keeper *k, int64_t until_ms, struct fault *f);
 
-enum child_event_kind { CHILD_STARTED, CHILD_SPAWN_FAILED, CHILD_EXITED };
+enum child_event_kind { CHILD_STARTED, CHILD_SPAWN_FAILED, CHILD_EXITED, CHILD_FENCED };
 struct child_event {
 	enum child_event_kind kind;
 	uint32_t id;

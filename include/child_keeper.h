@@ -19,7 +19,12 @@
 /* ---- the socket ---------------------------------------------------------------------------------------
  * A stream. Both ends are the same program on the same machine, so heads and events travel as they lie in
  * memory; lengths and counts are checked all the same. The keeper answers with whole struct child_events. */
-enum child_request_kind { CHILD_REQUEST_START = 1, CHILD_REQUEST_STOP, CHILD_REQUEST_CLOSE };
+enum child_request_kind {
+	CHILD_REQUEST_START = 1,
+	CHILD_REQUEST_STOP,
+	CHILD_REQUEST_CLOSE,
+	CHILD_REQUEST_LEASE
+};
 enum { CHILD_REQUEST_BYTES = 16 << 20, CHILD_CPUS = 8192, CHILD_PIPES = 3 };
 
 /* A START is followed by ncpus uint32 and then 1 + argc + envc strings with their NULs: cwd, argv, envp. The
@@ -30,6 +35,7 @@ struct child_request {
 	uint32_t kind, id, ncpus, argc, envc;
 	int32_t error, unused;
 	int64_t grace_ms, memory_bytes;
+	int64_t until_ms; /* LEASE */
 };
 
 /* The keeper's life; `socket` is its end. */

@@ -14,6 +14,13 @@ int64_t host_monotonic_ms(void);
 int64_t host_epoch_ms(void);
 const char *host_name(void); /* short name, cached */
 const char *host_user(void); /* name of the user, or its number; cached */
+/* Equal for two processes where they are on one host (one kernel since its boot, one name) and in one name
+ * space of this kind: "pid", where process numbers mean the same; "net". */
+uint64_t host_identity(const char *name_space);
+/* Readable when the process has ended. -1 with errno: ESRCH, it has; else it cannot be watched. */
+int host_process_fd(uint32_t pid);
+/* From now on we end when our parent process does (a launcher's daemon, whatever ended it). */
+void host_end_with_parent(void);
 
 /* The cpus this rank's node share may use, in topology order (cores of one package together; hwloc). The mask
  * is the union of the process's own and, when its parent is an MPI daemon (orted, prted, mpirun, ...), the

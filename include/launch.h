@@ -4,12 +4,14 @@
  * mpirun's own exit status is not a verdict (a rank that ends with 1 makes it print a page of advice), so
  * rank 0 writes its exit status into a file named by RANKSWEEP_VERDICT_FILE and exits with 0. The environment
  * of before mpirun travels in another file, RANKSWEEP_ENV_FILE: what mpirun adds must not reach trainers that
- * are MPI programs themselves. */
+ * are MPI programs themselves. A third one, RANKSWEEP_LEADER_FILE, says which process rank 0 is. */
 #ifndef LAUNCH_H
 #define LAUNCH_H
 
+#include "arena.h"
 #include "fault.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct launch_options {
@@ -22,6 +24,12 @@ struct launch_options {
  * asks the run to end in good order (USR1 to mpirun, which forwards it), a second one ends it at once (TERM),
  * a third one does not wait for mpirun. */
 int launch_run(const struct launch_options *o, struct fault *f);
+/* Rank 0's side: tell the launcher which process this is; its death without a verdict ends the launch. */
+void launch_lead(void);
+/* Does this launch go on without a rank that died? What of mpirun's flags for that is missing, as typed
+ * (NULL: nothing, or it is not mpirun). In `a`. */
+bool launch_recovers(void);
+const char *launch_missing(struct arena *a);
 /* Rank 0's side: hand over the exit status. Returns the status the process itself must end with. */
 int launch_verdict(int status);
 const char *launch_env_file(void); /* "" when there is none */

@@ -22,6 +22,7 @@ struct leader_config {
 	const char *env_file;          /* snapshot of the environment of before mpirun, "" none */
 	bool accept;
 	int64_t time_limit_ms; /* 0: none */
+	int64_t lost_after_ms; /* so long a worker may run without an answer of rank 0 */
 	enum progress_mode progress;
 	struct wire *wire;
 	struct wire_info info;

@@ -14,11 +14,16 @@
  *     STARTED ---------------------->      only of those that do not end at once
  *     METRIC, OUTPUT * ------------->      as they come
  *     FINISHED --------------------->
+ *     BEAT <------------------------>      each few seconds; rank 0 sends it back
  *     <----------------- CANCEL, RECALL    RECALL of what has not started is answered by RECALLED
  *     <--------------------------- STOP    end your children and yourself
  *
  * Lease: a number given to each assignment of a run; a message whose lease is not the unit's live one changes
- * nothing. */
+ * nothing.
+ *
+ * Life: a worker whose beats stay without answer for lost_after gives up all that it has, and says HELLO
+ * again when nothing of it runs any more, with the next life. What comes before the WELCOME of that life is
+ * for the one before, and is dropped. */
 #ifndef MSG_H
 #define MSG_H
 
@@ -30,7 +35,7 @@
 
 enum {
 	MSG_MAGIC = 0x31575352, /* "RSW1" */
-	MSG_VERSION = 2,
+	MSG_VERSION = 3,
 	MSG_FRAME_MAX = 2 * 1024 * 1024, /* bytes of a frame, header included */
 	MSG_TAIL_MAX = 4096,             /* bytes of stderr that travel with FINISHED */
 	MSG_HOST_MAX = 256,
@@ -50,13 +55,16 @@ enum msg_kind {
 	MSG_OUTPUT,
 	MSG_FINISHED,
 	MSG_RECALLED,
+	MSG_BEAT,
 	MSG_KIND_END
 };
 
 struct msg_hello {
 	const char *host;
-	uint32_t pid;
-	uint32_t cpus; /* this rank's share of its node's cores, at least 1 */
+	uint32_t pid, keeper_pid;
+	uint64_t space; /* where these numbers mean something: host_pid_space() */
+	uint32_t life;  /* from 1 up */
+	uint32_t cpus;  /* this rank's share of its node's cores, at least 1 */
 	uint32_t gpus;
 	int64_t memory_bytes; /* its share; 0 unknown */
 };
@@ -67,6 +75,10 @@ struct msg_welcome {
 	const char *out_dir;  /* absolute: output files, directories */
 	const char *env_file; /* snapshot of the user's environment of before mpirun, "" when there is none */
 	int64_t deadline_ms;  /* epoch end of the allocation, 0: none */
+	uint32_t life;        /* the HELLO that this answers */
+	int64_t lost_after_ms;
+	uint32_t pid; /* of rank 0 */
+	uint64_t space;
 };
 struct msg_phase {
 	uint32_t phase;
@@ -92,6 +104,9 @@ struct msg_assign {
 };
 struct msg_lease { /* CANCEL, RECALL, RECALLED */
 	uint32_t unit, lease;
+};
+struct msg_beat {
+	int64_t sent_ms; /* on the worker's clock, which nobody else knows: it comes back as it was */
 };
 struct msg_started {
 	uint32_t unit, lease, pid;
@@ -138,6 +153,7 @@ struct msg {
 		struct msg_phase phase;
 		struct msg_assign assign;
 		struct msg_lease lease;
+		struct msg_beat beat;
 		struct msg_started started;
 		struct msg_metric metric;
 		struct msg_output output;

@@ -65,8 +65,18 @@ int store_put_run_job(struct store *s, uint64_t run, const char *job, struct fau
 int store_end_run(struct store *s, uint64_t run, int64_t now_ms, const char *end, struct fault *f);
 int store_touch_run(struct store *s, uint64_t run, int64_t now_ms,
                     struct fault *f); /* last_seen of run and owner */
-int store_put_worker(struct store *s, uint64_t run, uint32_t rank, const char *host, uint32_t pid,
-                     struct fault *f);
+/* How long after it has died something of this run may go on elsewhere (see pulse.h). */
+int store_put_run_patience(struct store *s, uint64_t run, int64_t patience_ms, struct fault *f);
+struct store_worker {
+	uint32_t rank;
+	const char *host;
+	uint32_t pid, keeper_pid;
+	uint64_t space; /* where these numbers mean something */
+};
+int store_put_worker(struct store *s, uint64_t run, const struct store_worker *w, struct fault *f);
+/* It was given up; put again, it is back. */
+int store_lose_worker(struct store *s, uint64_t run, uint32_t rank, int64_t now_ms, const char *why,
+                      struct fault *f);
 
 /* ---- facts ---- */
 struct store_trial {
@@ -135,6 +145,15 @@ int store_begin_attempt(struct store *s, const struct store_attempt_begin *b, st
 int store_start_attempt(struct store *s, uint32_t unit, uint32_t attempt, uint32_t pid, int64_t at_ms,
                         struct fault *f);
 int store_drop_attempt(struct store *s, uint32_t unit, uint32_t attempt, struct fault *f);
+/* What the last run had given to workers when it died, and may still go on with them. Borrowed for the call.
+ */
+struct store_left {
+	uint32_t unit;
+	struct store_worker worker;
+	int64_t last_seen_ms, patience_ms; /* of that run */
+};
+int store_load_left(struct store *s, int (*each)(void *ctx, const struct store_left *x, struct fault *f),
+                    void *ctx, struct fault *f);
 /* After a run that could not say goodbye: what was assigned and never started is taken back. */
 int store_drop_unstarted(struct store *s, struct fault *f);
 struct store_attempt_end {

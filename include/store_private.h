@@ -59,7 +59,19 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	  "UPDATE run SET last_seen_ms = ?2, finished_ms = ?2, end = ?3 WHERE run = ?1")                     \
 	X(RUN_TOUCH, "record a sign of life", "UPDATE run SET last_seen_ms = ?2 WHERE run = ?1")             \
 	X(OWNER_TOUCH, "record a sign of life", "UPDATE owner SET last_seen_ms = ?1")                        \
-	X(WORKER_PUT, "record a worker", "INSERT OR REPLACE INTO worker VALUES(?1, ?2, ?3, ?4)")             \
+	X(RUN_PATIENCE, "record how long a run is waited for",                                               \
+	  "UPDATE run SET patience_ms = ?2 WHERE run = ?1")                                                  \
+	X(RUN_LOSES, "record a lost worker", "UPDATE run SET lost = lost + 1 WHERE run = ?1")                \
+	X(WORKER_PUT, "record a worker",                                                                     \
+	  "INSERT OR REPLACE INTO worker(run, rank, host, pid, keeper_pid, space) "                          \
+	  "VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                                  \
+	X(WORKER_LOSE, "record a lost worker",                                                               \
+	  "UPDATE worker SET lost_ms = ?3, why = ?4 WHERE run = ?1 AND rank = ?2")                           \
+	X(LEFT, "read what the last run left",                                                               \
+	  "SELECT u.unit, w.rank, w.host, w.pid, w.keeper_pid, w.space, r.last_seen_ms, r.patience_ms "      \
+	  "FROM unit u JOIN attempt a ON a.unit = u.unit AND a.attempt = u.attempts "                        \
+	  "JOIN worker w ON w.run = a.run AND w.rank = a.rank JOIN run r ON r.run = a.run "                  \
+	  "WHERE u.state = 'running'")                                                                       \
 	X(TRIAL_PUT, "record a trial",                                                                       \
 	  "INSERT INTO trial(trial, phase, outer_fold, k, key_hi, key_lo, first_unit, nunits, first_fold, "  \
 	  "best_n) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                         \

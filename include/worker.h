@@ -39,11 +39,19 @@ uint32_t worker_fd_count(const struct worker *w);
 uint32_t worker_fds(struct worker *w, struct pollfd *fds, bool hold_back);
 /* Monotonic ms of the next timer (timeout, stall, flush), INT64_MAX: none. */
 int64_t worker_next_timer_ms(const struct worker *w);
-/* After a wait: read what is ready, take the keeper's events, run timers. -1: the keeper is gone. */
+/* After a wait: read what is ready, take the keeper's events, run timers. -1: the keeper is gone, or rank 0
+ * has been silent for too long. */
 int worker_step(struct worker *w, const struct pollfd *fds, uint32_t nfds, int64_t now_ms, struct fault *f);
 /* The frame to send to rank 0, empty when there is nothing; clear it after sending. */
 struct bytes *worker_out(struct worker *w);
 bool worker_busy(const struct worker *w);    /* something runs or waits to run */
 bool worker_stopped(const struct worker *w); /* STOP came: nothing more to do */
+/* The process that is rank 0, and where its number means something (host_identity("pid")); 0 before WELCOME.
+ */
+struct worker_leader {
+	uint32_t pid;
+	uint64_t space;
+};
+struct worker_leader worker_leader(const struct worker *w);
 
 #endif

@@ -30,6 +30,8 @@ static const char usage[] =
     "  --db PATH.db       another database; outputs go to PATH.out/\n"
     "  --ranks N          start N ranks; 1: no mpirun, this process does it all\n"
     "  --time-limit D     stop in time for a limit of D (90s, 10m, 2h, 1-12:00:00); exit status 75\n"
+    "  --lost-after D     a worker that hears nothing of rank 0 for D (60s) ends what it runs, and half as\n"
+    "                     long again later its units start elsewhere\n"
     "  --progress MODE    tty, lines, none; default: tty on a terminal, else lines\n"
     "  --accept           take edited commands, environments and domains for trials not begun\n"
     "\n"
@@ -42,10 +44,11 @@ struct run_options {
 	const char *what; /* STUDY.yaml or STUDY.db */
 	const char *db;
 	long ranks; /* -1: not given */
-	int64_t time_limit_ms;
+	int64_t time_limit_ms, lost_after_ms;
 	enum progress_mode progress;
 	bool accept;
 };
+enum { LOST_AFTER_MS = 60000, LOST_AFTER_MIN_MS = 500 };
 
 static enum progress_mode default_progress(void)
 {
@@ -90,6 +93,13 @@ static int set_option(struct run_options *o, int c, struct fault *f)
 			                 "--time-limit %s: a duration such as 90s, 10m, 2h or 1-12:00:00",
 			                 optarg);
 		return 0;
+	case 'l':
+		if (!text_parse_duration_ms(optarg, &o->lost_after_ms) ||
+		    o->lost_after_ms < LOST_AFTER_MIN_MS)
+			return fault_set(f, FAULT_USAGE,
+			                 "--lost-after %s: a duration such as 30s or 5m, at least 0.5s",
+			                 optarg);
+		return 0;
 	case 'p':
 		return set_progress(o, optarg, f);
 	case 'a':
@@ -106,13 +116,15 @@ static int parse_options(int argc, char **argv, struct run_options *o, struct fa
 	static const struct option longs[] = {{"db", required_argument, NULL, 'd'},
 	                                      {"ranks", required_argument, NULL, 'r'},
 	                                      {"time-limit", required_argument, NULL, 't'},
+	                                      {"lost-after", required_argument, NULL, 'l'},
 	                                      {"progress", required_argument, NULL, 'p'},
 	                                      {"accept", no_argument, NULL, 'a'},
 	                                      {"help", no_argument, NULL, 'h'},
 	                                      {NULL, 0, NULL, 0}};
 	int c;
 
-	*o = (struct run_options){.ranks = -1, .progress = default_progress()};
+	*o =
+	    (struct run_options){.ranks = -1, .lost_after_ms = LOST_AFTER_MS, .progress = default_progress()};
 	optind = 1;
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		if (c == 'h')
@@ -249,6 +261,7 @@ static int lead(struct rank *r, const struct run_options *o, struct fault *f)
 	struct leader_config c = {.env_file = launch_env_file(),
 	                          .accept = o->accept,
 	                          .time_limit_ms = o->time_limit_ms,
+	                          .lost_after_ms = o->lost_after_ms,
 	                          .progress = o->progress,
 	                          .wire = r->wire,
 	                          .info = r->info,
@@ -277,6 +290,20 @@ static int lead(struct rank *r, const struct run_options *o, struct fault *f)
 	return bad ? -1 : (int)verdict.code;
 }
 
+static void tell_missing(const struct rank *r)
+{
+	struct arena a = {0};
+	const char *missing = r->info.size > 1 ? launch_missing(&a) : NULL;
+
+	if (missing)
+		fprintf(
+		    stderr,
+		    "ranksweep: a lost rank will end this run (the same command goes on): mpirun lacks %s, "
+		    "which `ranksweep run` without mpirun sets\n",
+		    missing);
+	arena_finish(&a);
+}
+
 static int be_rank(const struct run_options *o, struct fault *f)
 {
 	struct rank r;
@@ -287,6 +314,8 @@ static int be_rank(const struct run_options *o, struct fault *f)
 		wire_abort((int)f->code);
 	}
 	if (r.info.rank == 0) {
+		launch_lead();
+		tell_missing(&r);
 		status = lead(&r, o, f);
 		if (status < 0)
 			status = cmd_print_fault(f);
@@ -294,13 +323,13 @@ static int be_rank(const struct run_options *o, struct fault *f)
 		status = launch_verdict(status);
 	} else {
 		status = rank_work(&r, f);
-		if (status) {
+		if (status && f->text[0])
 			cmd_print_fault(f);
+		if (status && !launch_recovers())
 			wire_abort((int)f->code);
-		}
 	}
-	rank_close(&r);
-	return status;
+	rank_close(&r, status < 0);
+	return status < 0 ? (int)f->code : status;
 }
 
 /* srun without PMIx starts n copies that know nothing of each other: each would be a run of its own. */

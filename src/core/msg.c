@@ -79,6 +79,9 @@ static void put_hello(struct bytes *b, const struct msg *m)
 
 	bytes_put_text(b, h->host);
 	bytes_put_u32(b, h->pid);
+	bytes_put_u32(b, h->keeper_pid);
+	bytes_put_u64(b, h->space);
+	bytes_put_u32(b, h->life);
 	bytes_put_u32(b, h->cpus);
 	bytes_put_u32(b, h->gpus);
 	put_i64(b, h->memory_bytes);
@@ -90,6 +93,9 @@ static void get_hello(struct reader *r, struct arena *a, struct msg *m)
 
 	h->host = get_text(r, a);
 	h->pid = reader_u32(r);
+	h->keeper_pid = reader_u32(r);
+	h->space = reader_u64(r);
+	h->life = reader_u32(r);
 	h->cpus = reader_u32(r);
 	h->gpus = reader_u32(r);
 	h->memory_bytes = get_i64(r);
@@ -107,6 +113,10 @@ static void put_welcome(struct bytes *b, const struct msg *m)
 	bytes_put_text(b, w->out_dir);
 	bytes_put_text(b, w->env_file);
 	put_i64(b, w->deadline_ms);
+	bytes_put_u32(b, w->life);
+	put_i64(b, w->lost_after_ms);
+	bytes_put_u32(b, w->pid);
+	bytes_put_u64(b, w->space);
 }
 
 static void get_welcome(struct reader *r, struct arena *a, struct msg *m)
@@ -119,6 +129,12 @@ static void get_welcome(struct reader *r, struct arena *a, struct msg *m)
 	w->out_dir = get_text(r, a);
 	w->env_file = get_text(r, a);
 	w->deadline_ms = get_i64(r);
+	w->life = reader_u32(r);
+	w->lost_after_ms = get_i64(r);
+	w->pid = reader_u32(r);
+	w->space = reader_u64(r);
+	if (w->lost_after_ms <= 0)
+		r->bad = true;
 }
 
 /* ---- phase ----------------------------------------------------------------------------------- */
@@ -261,6 +277,17 @@ static void get_lease(struct reader *r, struct arena *a, struct msg *m)
 	(void)a;
 	m->u.lease.unit = reader_u32(r);
 	m->u.lease.lease = reader_u32(r);
+}
+
+static void put_beat(struct bytes *b, const struct msg *m)
+{
+	put_i64(b, m->u.beat.sent_ms);
+}
+
+static void get_beat(struct reader *r, struct arena *a, struct msg *m)
+{
+	(void)a;
+	m->u.beat.sent_ms = get_i64(r);
 }
 
 static void put_stop(struct bytes *b, const struct msg *m)
@@ -444,6 +471,7 @@ static const struct {
     [MSG_OUTPUT] = {"OUTPUT", put_output, get_output},
     [MSG_FINISHED] = {"FINISHED", put_finished, get_finished},
     [MSG_RECALLED] = {"RECALLED", put_lease, get_lease},
+    [MSG_BEAT] = {"BEAT", put_beat, get_beat},
 };
 
 int msg_encode(struct bytes *frame, const struct msg *m)

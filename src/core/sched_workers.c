@@ -349,6 +349,7 @@ void sched_worker_lost(struct sched *s, uint32_t worker)
 {
 	struct worker *w;
 
+	s->seen_worker = true; /* or one was waited for: it does not come any more */
 	if (worker >= s->nworkers || !s->workers[worker] || !s->workers[worker]->up)
 		return;
 	w = s->workers[worker];

@@ -21,6 +21,8 @@
 #include "priors.h"
 #include "progress.h"
 #include "propose.h"
+#include "pulse.h"
+#include "roster.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +72,7 @@ struct leader {
 	struct fault search;     /* why a search program failed; code 0: none did */
 	struct progress progress;
 	struct desk desk;
+	struct roster *roster;
 	uint64_t run;
 	struct outbox *out;
 	uint32_t *touched, ntouched, slots;
@@ -325,27 +328,80 @@ static int name_phases(struct leader *l, struct fault *f)
 	return 0;
 }
 
+static void forget_outbox(struct outbox *o)
+{
+	for (uint32_t i = 0; i < o->nfull; i++)
+		bytes_finish(&o->full[i]);
+	bytes_clear(&o->frame);
+	o->nfull = o->slots = o->given = 0;
+}
+
+/* Nothing of what it had runs any more, see roster.h. */
+static int lose_worker(struct leader *l, uint32_t rank, const char *why, struct fault *f)
+{
+	struct outbox *o = &l->out[rank];
+	struct event e = {.kind = EVENT_WORKER_LOST, .worker = rank};
+	const char *name =
+	    arena_printf(&l->scratch, "rank %u on %s", rank,
+	                 *roster_host(l->roster, rank) ? roster_host(l->roster, rank) : "a node unknown");
+	uint32_t units = o->given;
+
+	progress_end(&l->progress);
+	fprintf(stderr, "ranksweep: %s is lost: %s; %u unit%s back in the queue\n", name, why, units,
+	        units == 1 ? " goes" : "s go");
+	roster_drop(l->roster, rank);
+	wire_lose(l->c.wire, rank);
+	l->slots -= o->slots;
+	forget_outbox(o);
+	if (ledger_begin(&l->ledger, f) ||
+	    store_lose_worker(l->store, l->run, rank, l->ledger.now_ms, why, f) ||
+	    store_put_audit(l->store, l->ledger.now_ms, "rank 0",
+	                    arena_printf(&l->scratch, "%s is lost: %s", name, why), units, NULL, f))
+		return -1;
+	return step(l, &e, f);
+}
+
+static int lose_workers(struct leader *l, struct fault *f)
+{
+	const char *why;
+	uint32_t rank;
+
+	while (!l->finished && roster_lost(l->roster, l->now_ms, &rank, &why, &l->scratch))
+		if (lose_worker(l, rank, why, f))
+			return -1;
+	return 0;
+}
+
 static int on_hello(struct leader *l, uint32_t from, const struct msg_hello *h, struct fault *f)
 {
+	const struct store_worker row = {
+	    .rank = from, .host = h->host, .pid = h->pid, .keeper_pid = h->keeper_pid, .space = h->space};
 	struct msg m = {.kind = MSG_WELCOME,
 	                .u.welcome = {.run = l->run,
 	                              .study = l->c.study->name,
 	                              .cwd = l->cwd,
 	                              .out_dir = l->c.out_dir,
 	                              .deadline_ms = l->deadline_ms,
-	                              .env_file = l->c.env_file}};
+	                              .env_file = l->c.env_file,
+	                              .life = h->life,
+	                              .lost_after_ms = l->c.lost_after_ms,
+	                              .pid = (uint32_t)getpid(),
+	                              .space = host_identity("pid")}};
 	struct event e = {.kind = EVENT_WORKER_UP,
 	                  .worker = from,
 	                  .cpus = h->cpus,
 	                  .gpus = h->gpus,
 	                  .memory_bytes = h->memory_bytes};
 
-	if (l->out[from].slots || !h->cpus)
+	if (!h->cpus || !roster_is_new(l->roster, from, h))
 		return 0;
+	if (l->out[from].slots && lose_worker(l, from, "it had not heard from rank 0, and begins anew", f))
+		return -1;
+	roster_hello(l->roster, from, h);
+	wire_regain(l->c.wire, from);
 	l->out[from].slots = h->cpus;
 	l->slots += h->cpus;
-	if (ledger_begin(&l->ledger, f) || store_put_worker(l->store, l->run, from, h->host, h->pid, f) ||
-	    say(l, from, &m, f))
+	if (ledger_begin(&l->ledger, f) || store_put_worker(l->store, l->run, &row, f) || say(l, from, &m, f))
 		return -1;
 	for (uint32_t i = 0; i < l->c.study->nphases; i++)
 		if (say_phase(l, from, &l->c.study->phases[i], f))
@@ -455,6 +511,17 @@ static int on_finished(struct leader *l, uint32_t from, const struct msg_finishe
 	return bad;
 }
 
+/* At once: it needs no commit, and a worker that is not answered gives up what it has. */
+static int on_beat(struct leader *l, uint32_t from, const struct msg *m, struct fault *f)
+{
+	struct bytes b = {0};
+	int bad = roster_beat(l->roster, from) && !msg_encode(&b, m) &&
+	          wire_send(l->c.wire, from, b.data, b.len, f);
+
+	bytes_finish(&b);
+	return bad ? -1 : 0;
+}
+
 static int on_message(struct leader *l, uint32_t from, const struct msg *m, struct fault *f)
 {
 	struct event e = {.worker = from};
@@ -470,6 +537,8 @@ static int on_message(struct leader *l, uint32_t from, const struct msg *m, stru
 		return on_output(l, from, &m->u.output, f);
 	case MSG_FINISHED:
 		return on_finished(l, from, &m->u.finished, f);
+	case MSG_BEAT:
+		return on_beat(l, from, m, f);
 	case MSG_RECALLED:
 		e.kind = EVENT_RECALLED;
 		ended(l, from);
@@ -574,15 +643,19 @@ static int hear_council(struct leader *l, struct fault *f)
 	return l->council && council_step(l->council, l->now_ms, f) ? search_failed(l, f) : 0;
 }
 
+/* What somebody has said counts, also when he is dead by now: so nobody is given up while frames wait. */
 static int take_frames(struct leader *l, struct fault *f)
 {
 	const unsigned char *frame;
 	uint32_t from;
 	size_t n;
 
-	for (int i = 0; i < TURN_FRAMES && wire_next(l->c.wire, &from, &frame, &n); i++)
+	for (int i = 0; i < TURN_FRAMES; i++) {
+		if (!wire_next(l->c.wire, &from, &frame, &n))
+			return lose_workers(l, f);
 		if (on_frame(l, from, frame, n, f))
 			return -1;
+	}
 	return 0;
 }
 
@@ -651,6 +724,7 @@ static int end_turn(struct leader *l, struct fault *f)
 /* ---- what users ask for --------------------------------------------------------------------- */
 
 static int load_sched(struct leader *l, struct fault *f);
+static int64_t patience_ms(const struct leader *l);
 
 static int step_for_user(void *ctx, struct event *e, struct fault *f)
 {
@@ -688,6 +762,7 @@ static int restudy(struct request_site *x, const char *jobs, size_t n, struct fa
 		study_keep_search(before, (struct study_phase *)l->c.study->phases, l->c.study->nphases);
 	bad = bad || ledger_put_phases(l->store, l->c.study, f) || load_sched(l, f) || name_phases(l, f);
 	if (!bad) {
+		roster_set_patience(l->roster, patience_ms(l));
 		sched_adopt(l->sched, from);
 		bad = tell_phases(l, known, f);
 	}
@@ -754,6 +829,7 @@ static int64_t earliest(const struct leader *l, int64_t progress_ms)
 	int64_t t = sched_next_tick_ms(l->sched);
 
 	t = t < l->touch_at_ms ? t : l->touch_at_ms;
+	t = t < roster_due_ms(l->roster) ? t : roster_due_ms(l->roster);
 	t = t < l->stop_at_ms ? t : l->stop_at_ms;
 	t = t < l->commit_by_ms ? t : l->commit_by_ms;
 	t = t < desk_due_ms(&l->desk) ? t : desk_due_ms(&l->desk);
@@ -764,10 +840,12 @@ static int64_t earliest(const struct leader *l, int64_t progress_ms)
 	return t;
 }
 
+/* fds: signals, requests, our own worker (*nfds so far), processes of workers, the council. */
 static int wait_for_something(struct leader *l, struct pollfd **fds, uint32_t *nfds, int64_t progress_ms,
                               struct fault *f)
 {
-	uint32_t n = 2 + (l->c.own ? worker_fd_count(l->c.own) : 0) + council_fd_count(l->council);
+	uint32_t n = 2 + (l->c.own ? worker_fd_count(l->c.own) : 0) + roster_fd_count(l->roster) +
+	             council_fd_count(l->council);
 	int64_t wait = earliest(l, progress_ms) - l->now_ms;
 
 	*fds = arena_array(&l->scratch, n, sizeof **fds);
@@ -776,7 +854,8 @@ static int wait_for_something(struct leader *l, struct pollfd **fds, uint32_t *n
 	*nfds = 2;
 	if (l->c.own)
 		*nfds += worker_fds(l->c.own, *fds + 2, false);
-	n = *nfds + council_fds(l->council, *fds + *nfds);
+	n = *nfds + roster_fds(l->roster, *fds + *nfds);
+	n += council_fds(l->council, *fds + n);
 	if (proposer_ready(&l->proposer))
 		wait = 0;
 	wait = wait < 0 ? 0 : wait > 60000 ? 60000 : wait;
@@ -794,6 +873,7 @@ static int turn(struct leader *l, struct fault *f)
 	next = progress_show(&l->progress, l->c.study, l->sched, l->slots, l->now_ms, false);
 	if (wait_for_something(l, &fds, &nfds, next, f))
 		return -1;
+	roster_look(l->roster, fds + nfds, roster_fd_count(l->roster));
 	l->now_ms = host_monotonic_ms();
 	l->ledger.now_ms = host_epoch_ms();
 	store_set_time(l->store, l->ledger.now_ms);
@@ -975,6 +1055,17 @@ static int add_scheduled(struct leader *l, struct fault *f)
 	return -1;
 }
 
+/* The longest grace counts: which units a lost worker has is not known to the clock. */
+static int64_t patience_ms(const struct leader *l)
+{
+	int64_t grace = 0;
+
+	for (uint32_t i = 0; i < l->c.study->nphases; i++)
+		if (l->c.study->phases[i].limits.grace_ms > grace)
+			grace = l->c.study->phases[i].limits.grace_ms;
+	return pulse_patience_ms(l->c.lost_after_ms, grace);
+}
+
 static int begin_run(struct leader *l, struct fault *f)
 {
 	if (store_begin(l->store, f) || add_scheduled(l, f) || compare_studies(l, f) || choose_cwd(l, f) ||
@@ -982,7 +1073,8 @@ static int begin_run(struct leader *l, struct fault *f)
 	    ledger_put_phases(l->store, l->c.study, f) || store_drop_unstarted(l->store, f) ||
 	    store_begin_run(l->store, l->c.info.size, host_name(), (uint32_t)getpid(), host_epoch_ms(),
 	                    &l->run, f) ||
-	    store_put_run_job(l->store, l->run, host_batch_job(&l->arena), f))
+	    store_put_run_job(l->store, l->run, host_batch_job(&l->arena), f) ||
+	    store_put_run_patience(l->store, l->run, patience_ms(l), f))
 		return -1;
 	return store_commit(l->store, f);
 }
@@ -1080,6 +1172,7 @@ int leader_open(const struct leader_config *c, struct leader **out, struct fault
 	set_end(l);
 	if (open_database(l, f) || begin_run(l, f) || replay(l, f))
 		return -1;
+	l->roster = roster_new(&l->arena, c->info.size, c->info.rank, patience_ms(l));
 	progress_init(&l->progress, c->progress, l->sched, l->now_ms);
 	if (take_first_requests(l, f))
 		return -1;
@@ -1091,12 +1184,12 @@ void leader_close(struct leader *l)
 	if (!l)
 		return;
 	desk_close(&l->desk);
+	roster_close(l->roster);
 	store_close(l->store);
 	council_free(l->council, !l->finished || l->signals > 1 || l->search.code);
 	for (uint32_t i = 0; l->out && i < l->c.info.size; i++) {
+		forget_outbox(&l->out[i]);
 		bytes_finish(&l->out[i].frame);
-		for (uint32_t k = 0; k < l->out[i].nfull; k++)
-			bytes_finish(&l->out[i].full[k]);
 		free(l->out[i].full);
 	}
 	free(l->out);

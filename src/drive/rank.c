@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+enum { OWN_FDS = 2 }; /* signals, rank 0 */
+enum { LAST_WORD_MS = 300 };
 enum { MAX_CPUS = 4096, MAX_GPUS = 64, CLOSE_GRACE_MS = 5000, CLOSE_SEND_MS = 5000, HOLD_BACK_FRAMES = 4 };
 
 /* The i-th of n equal parts of `total` things: first and count. The first total % n parts get one more. */
@@ -74,7 +77,10 @@ static int open_worker(struct rank *r, struct fault *f)
 int rank_open(struct rank *r, struct fault *f)
 {
 	memset(r, 0, sizeof *r);
-	r->signal_fd = -1;
+	r->signal_fd = r->leader_fd = -1;
+	r->leader_gone_ms = INT64_MAX;
+	if (wire_launched())
+		host_end_with_parent();
 	if (keeper_start(&r->keeper, f))
 		return -1;
 	r->signal_fd = host_signals_open(f);
@@ -109,6 +115,32 @@ static int take_frames(struct rank *r, struct fault *f)
 	return 0;
 }
 
+/* Its keeper ends what rank 0 ran; we end what we run, and ourselves. */
+static int leader_died(const struct rank *r, struct fault *f)
+{
+	fault_set(f, FAULT_WORKER, "%s", r->info.node_rank <= 1 ? "rank 0 has died: its workers end" : "");
+	return -1;
+}
+
+static void watch_leader(struct rank *r)
+{
+	struct worker_leader l = worker_leader(r->worker);
+
+	if (r->leader_known || !l.pid)
+		return;
+	r->leader_known = true;
+	if (l.space == host_identity("pid"))
+		r->leader_fd = host_process_fd(l.pid);
+}
+
+/* Its last word may have been STOP, and MPI may need some looks to find it. */
+static void leader_ended(struct rank *r, int64_t now)
+{
+	close(r->leader_fd);
+	r->leader_fd = -1;
+	r->leader_gone_ms = now + LAST_WORD_MS;
+}
+
 static int work_turn(struct rank *r, struct pollfd *fds, struct fault *f)
 {
 	bool hold_back = wire_pending(r->wire, 0) > HOLD_BACK_FRAMES;
@@ -116,14 +148,20 @@ static int work_turn(struct rank *r, struct pollfd *fds, struct fault *f)
 	uint32_t n;
 
 	fds[0] = (struct pollfd){.fd = r->signal_fd, .events = POLLIN};
-	n = 1 + worker_fds(r->worker, fds + 1, hold_back);
+	fds[1] = (struct pollfd){.fd = r->leader_fd, .events = POLLIN};
+	n = OWN_FDS + worker_fds(r->worker, fds + OWN_FDS, hold_back);
+	timer = timer < r->leader_gone_ms ? timer : r->leader_gone_ms;
 	timer = timer == INT64_MAX ? 60000 : timer > now ? timer - now : 0;
 	if (wire_wait(r->wire, fds, n, timer, worker_busy(r->worker), f))
 		return -1;
 	while (fds[0].revents && host_signals_take(r->signal_fd))
 		; /* the whole launch is signalled; rank 0 decides what follows */
-	if (worker_step(r->worker, fds + 1, n - 1, host_monotonic_ms(), f) || take_frames(r, f))
+	if (worker_step(r->worker, fds + OWN_FDS, n - OWN_FDS, host_monotonic_ms(), f) || take_frames(r, f))
 		return -1;
+	if (fds[1].revents)
+		leader_ended(r, now);
+	if (now >= r->leader_gone_ms && !worker_stopped(r->worker))
+		return leader_died(r, f);
 	return send_out(r, f);
 }
 
@@ -132,10 +170,11 @@ int rank_work(struct rank *r, struct fault *f)
 	int bad = send_out(r, f);
 
 	while (!bad && !worker_stopped(r->worker)) {
-		struct pollfd *fds = calloc(1 + worker_fd_count(r->worker), sizeof *fds);
+		struct pollfd *fds = calloc(OWN_FDS + worker_fd_count(r->worker), sizeof *fds);
 
 		if (!fds)
 			return fault_set(f, FAULT_BUG, "out of memory");
+		watch_leader(r);
 		bad = work_turn(r, fds, f);
 		free(fds);
 	}
@@ -154,12 +193,14 @@ void rank_dismiss(struct rank *r)
 	bytes_finish(&b);
 }
 
-void rank_close(struct rank *r)
+void rank_close(struct rank *r, bool broken)
 {
 	/* Rank 0 says its last word; what a worker that was told to stop has not sent yet, nobody reads. */
 	int64_t send_ms = r->info.rank == 0 ? CLOSE_SEND_MS : 0;
 
 	keeper_close(r->keeper, CLOSE_GRACE_MS);
 	worker_close(r->worker);
+	if (broken)
+		wire_lose(r->wire, 0);
 	wire_close(r->wire, send_ms);
 }

@@ -6,6 +6,11 @@
  * its whole tree is gone; what is left in the pipes is read, the output is flushed, and one FINISHED carries
  * everything rank 0 must know.
  *
+ * Rank 0 may have been cut off from us and have given our units to others. So they run on a lease: each BEAT
+ * that comes back proves that rank 0 counted us in after it was sent, and extends the lease to lost_after
+ * from then. The keeper watches it. When it has ended, all that we have is renounced: nothing is said of it
+ * any more, and when nothing of it runs, we introduce ourselves anew (see `life` in msg.h).
+ *
  * A frame waits for company where nobody waits for it: FRAME_DELAY_MS with nothing but STARTED and METRIC in
  * it, RESULT_DELAY_MS with a FINISHED while more units are queued here. And the pipes of a unit are not
  * looked at in its first LISTEN_AFTER_MS: what a short one says is read when it ends, with one wake-up
@@ -35,6 +40,10 @@ enum {
 	READ_BYTES = 64 * 1024,
 	FDS_PER_LIVE = 3,
 	BRIEF_MS = 20,
+	BEATS_PER_LEASE = 6,
+	BEATS_UNANSWERED = 3, /* more are not sent: they would only wait in the same queue */
+	SILENCE = 3,          /* times lost_after without a word of rank 0: it will not come any more */
+	PATIENCE_MS = 600000, /* the same, before it has said anything */
 	MAX_PHASES = 4096
 };
 
@@ -65,7 +74,8 @@ struct live {
 	struct phase_spec *phase;
 	uint32_t unit, lease, attempt;
 	uint32_t pid;
-	bool untold; /* it has started, and rank 0 does not know yet */
+	bool untold;    /* it has started, and rank 0 does not know yet */
+	bool renounced; /* it is to end, and rank 0 hears no more of it */
 	struct stream out, err, metric;
 	struct metric_summary objective;
 	int64_t started_ms;                     /* epoch */
@@ -100,6 +110,13 @@ struct worker {
 	bool urgent, has_result, stopped; /* urgent, has_result: of what is in `out` */
 	double recent_ms;                 /* how long a unit runs here: moving average */
 	int64_t out_since, now_ms;
+	/* Of rank 0, and of our standing with it; on rank 0 itself unused. */
+	struct worker_leader leader;
+	uint32_t life;
+	bool renouncing; /* from the end of the lease until rank 0 welcomes the next life */
+	bool greeted;    /* ... and the HELLO of that life is said */
+	int64_t hello_ms, heard_ms, beat_at, lost_after_ms, lease_ms;
+	uint32_t beats;      /* without answer */
 	struct fault broken; /* first failure while encoding or reading: reported by worker_step */
 };
 
@@ -122,12 +139,8 @@ static void free_list(struct live *l)
 	}
 }
 
-void worker_close(struct worker *w)
+static void drop_queue(struct worker *w)
 {
-	if (!w)
-		return;
-	free_list(w->live);
-	free_list(w->spare);
 	while (w->queue) {
 		struct queued *q = w->queue;
 
@@ -135,6 +148,16 @@ void worker_close(struct worker *w)
 		bytes_finish(&q->raw);
 		free(q);
 	}
+	w->queue_end = &w->queue;
+}
+
+void worker_close(struct worker *w)
+{
+	if (!w)
+		return;
+	free_list(w->live);
+	free_list(w->spare);
+	drop_queue(w);
 	for (uint32_t i = 0; i < MAX_PHASES; i++)
 		if (w->phases[i]) {
 			for (uint32_t c = 0; c < w->phases[i]->p.ncaptures; c++)
@@ -188,16 +211,91 @@ struct bytes *worker_out(struct worker *w)
 	return &w->out;
 }
 
+/* Of a unit: nothing any more once it is renounced. */
+static void say_of(const struct live *l, const struct msg *m, bool urgent)
+{
+	if (!l->renounced)
+		say(l->w, m, urgent);
+}
+
 static void say_hello(struct worker *w)
 {
 	struct msg m = {.kind = MSG_HELLO,
 	                .u.hello = {.host = host_name(),
 	                            .pid = (uint32_t)getpid(),
+	                            .keeper_pid = (uint32_t)keeper_pid(w->keeper),
+	                            .space = host_identity("pid"),
+	                            .life = ++w->life,
 	                            .cpus = w->slots,
 	                            .gpus = w->ngpus,
 	                            .memory_bytes = w->memory_bytes}};
 
+	w->greeted = true;
+	w->hello_ms = w->now_ms;
 	say(w, &m, true);
+}
+
+/* ---- are we counted in? -------------------------------------------------------------------- */
+
+/* An answer that comes too late extends nothing: the next one may. */
+static void extend_lease(struct worker *w, int64_t asked_ms)
+{
+	w->lease_ms = asked_ms + w->lost_after_ms;
+	if (w->lease_ms > w->now_ms)
+		child_lease(w->keeper, w->lease_ms, &w->broken);
+}
+
+static bool may_start(const struct worker *w)
+{
+	return w->rank == 0 || w->now_ms < w->lease_ms;
+}
+
+static void beat(struct worker *w)
+{
+	struct msg m = {.kind = MSG_BEAT, .u.beat.sent_ms = w->now_ms};
+
+	w->beat_at = w->now_ms + w->lost_after_ms / BEATS_PER_LEASE;
+	if (w->beats == BEATS_UNANSWERED)
+		return;
+	w->beats++;
+	say(w, &m, true);
+}
+
+static void on_beat(struct worker *w, const struct msg_beat *m)
+{
+	w->beats = 0;
+	extend_lease(w, m->sent_ms);
+}
+
+/* The keeper is ending what it knows of; what was on its way there is ended as well. */
+static void renounce(struct worker *w)
+{
+	if (w->renouncing)
+		return;
+	w->renouncing = true;
+	w->greeted = false;
+	w->beat_at = INT64_MAX;
+	drop_queue(w);
+	for (struct live *l = w->live; l; l = l->next) {
+		l->renounced = true;
+		child_stop(w->keeper, l->lease, l->phase->p.limits.grace_ms, &w->broken);
+	}
+}
+
+static int64_t silent_at(const struct worker *w)
+{
+	return w->rank == 0 ? INT64_MAX : w->heard_ms + SILENCE * w->lost_after_ms;
+}
+
+static void watch_leader(struct worker *w)
+{
+	if (w->now_ms >= w->beat_at)
+		beat(w);
+	if (w->renouncing && !w->greeted && !w->nlive)
+		say_hello(w);
+	if (w->now_ms >= silent_at(w) && !w->broken.code)
+		fault_set(&w->broken, FAULT_WORKER, "rank %u: nothing heard of rank 0 for %lld s: ending",
+		          w->rank, (long long)(w->now_ms - w->heard_ms) / 1000);
 }
 
 int worker_open(struct worker **out, struct keeper *k, const struct worker_share *share, struct fault *f)
@@ -223,7 +321,9 @@ int worker_open(struct worker **out, struct keeper *k, const struct worker_share
 		w->gpu_names[i] = must_have(strdup(share->gpus[i]));
 	w->phases = must_have(calloc(MAX_PHASES, sizeof(struct phase_spec *)));
 	w->recent_ms = 1000;
-	w->now_ms = host_monotonic_ms();
+	w->now_ms = w->heard_ms = host_monotonic_ms();
+	w->beat_at = INT64_MAX;
+	w->lost_after_ms = PATIENCE_MS / SILENCE;
 	say_hello(w);
 	*out = w;
 	return 0;
@@ -249,7 +349,7 @@ static void take_metrics(struct live *l, const struct metric_line *m)
 			metric_summary_add(&l->objective, l->phase->p.maximize, m->samples[i].value,
 			                   m->has_step, m->step);
 	}
-	say(l->w, &msg, false);
+	say_of(l, &msg, false);
 }
 
 static void take_captures(struct live *l, const char *line, size_t n)
@@ -305,7 +405,7 @@ static void on_segment(void *ctx, uint8_t stream, uint64_t offset, uint32_t byte
 	                             .bytes = bytes,
 	                             .skipped_bytes = skipped}};
 
-	say(l->w, &m, false);
+	say_of(l, &m, false);
 }
 
 static void close_stream(struct stream *s)
@@ -419,7 +519,7 @@ static struct live *new_live(struct worker *w)
 	l->stopped_for = REASON_NONE;
 	l->ncpus = l->ngpus = 0;
 	l->pid = 0;
-	l->untold = false;
+	l->untold = l->renounced = false;
 	l->next = w->live;
 	w->live = l;
 	w->nlive++;
@@ -481,8 +581,8 @@ static void finish(struct live *l, enum reason reason, const struct child_event 
 	r->objective = l->objective;
 	r->tail = tail->last.data;
 	r->tail_bytes = tail->last.len < MSG_TAIL_MAX ? tail->last.len : MSG_TAIL_MAX;
-	say(w, &m, false);
-	w->has_result = true;
+	say_of(l, &m, false);
+	w->has_result = !l->renounced;
 	retire(w, l);
 }
 
@@ -600,8 +700,11 @@ static void start(struct worker *w, const struct msg_assign *as)
 	struct live *l = new_live(w);
 	const struct limits *lim = &w->phases[as->phase]->p.limits;
 	uint32_t ids[1024];
-	struct child_spec spec = {
-	    .id = as->lease, .argv = as->argv, .cwd = w->cwd, .memory_bytes = lim->memory_bytes};
+	struct child_spec spec = {.id = as->lease,
+	                          .argv = as->argv,
+	                          .cwd = w->cwd,
+	                          .grace_ms = lim->grace_ms,
+	                          .memory_bytes = lim->memory_bytes};
 	struct child_pipes pipes;
 	struct fault f = {0};
 	bool resume;
@@ -649,7 +752,7 @@ static void start_queued(struct worker *w)
 {
 	struct queued **p = &w->queue;
 
-	while (*p && w->free_slots) {
+	while (*p && w->free_slots && may_start(w)) {
 		struct queued *q = *p;
 		struct msg_reader it;
 		struct msg m;
@@ -673,10 +776,27 @@ static void start_queued(struct worker *w)
 
 /* ---- what rank 0 says --------------------------------------------------------------------- */
 
+static void join(struct worker *w, const struct msg_welcome *m)
+{
+	w->renouncing = false;
+	w->beats = 0;
+	w->lost_after_ms = m->lost_after_ms;
+	w->leader = (struct worker_leader){.pid = m->pid, .space = m->space};
+	if (w->rank == 0)
+		return;
+	extend_lease(w, w->hello_ms);
+	beat(w);
+}
+
 static int on_welcome(struct worker *w, const struct msg_welcome *m, struct fault *f)
 {
 	char *path;
 
+	if (m->life != w->life)
+		return 0;
+	join(w, m);
+	if (w->welcome)
+		return 0;
 	w->welcome = true;
 	w->study = arena_strdup(&w->arena, m->study);
 	w->cwd = arena_strdup(&w->arena, m->cwd);
@@ -713,8 +833,10 @@ static int on_phase(struct worker *w, const struct msg *m, struct fault *f)
 	struct msg own;
 	int bad;
 
-	if (m->u.phase.phase >= MAX_PHASES || w->phases[m->u.phase.phase] || !w->welcome)
+	if (m->u.phase.phase >= MAX_PHASES || !w->welcome)
 		return fault_set(f, FAULT_BUG, "a phase that cannot be");
+	if (w->phases[m->u.phase.phase])
+		return 0; /* told in an earlier life: of one number nothing else is ever told */
 	s = must_have(calloc(1, sizeof *s));
 	bad = msg_encode(&raw, m) || msg_open(&it, raw.data, raw.len, f) ||
 	      msg_next(&it, &s->arena, &own, f) != 1;
@@ -817,9 +939,14 @@ static void on_cancel(struct worker *w, const struct msg_lease *m)
 
 static int on_message(struct worker *w, const struct msg *m, struct fault *f)
 {
+	if (w->renouncing && m->kind != MSG_WELCOME && m->kind != MSG_STOP)
+		return 0; /* meant for the life before */
 	switch (m->kind) {
 	case MSG_WELCOME:
-		return w->welcome ? 0 : on_welcome(w, &m->u.welcome, f);
+		return on_welcome(w, &m->u.welcome, f);
+	case MSG_BEAT:
+		on_beat(w, &m->u.beat);
+		return 0;
 	case MSG_PHASE:
 		return on_phase(w, m, f);
 	case MSG_ASSIGN:
@@ -845,6 +972,7 @@ int worker_frame(struct worker *w, const void *frame, size_t n, struct fault *f)
 	struct msg m;
 	int r = msg_open(&it, frame, n, f);
 
+	w->heard_ms = w->now_ms;
 	while (!r && (r = msg_next(&it, &a, &m, f)) == 1)
 		r = on_message(w, &m, f);
 	arena_finish(&a);
@@ -888,7 +1016,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int64_t worker_next_timer_ms(const struct worker *w)
 {
-	int64_t t = w->out.len ? out_at(w) : INT64_MAX;
+	int64_t t = earlier(w->out.len ? out_at(w) : INT64_MAX, earlier(w->beat_at, silent_at(w)));
 
 	for (const struct live *l = w->live; l; l = l->next) {
 		t = earlier(t, l->flush_at);
@@ -929,7 +1057,9 @@ static void on_child(struct worker *w, const struct child_event *e)
 	struct live *l = find_live(w, e->id);
 	char text[256];
 
-	if (!l)
+	if (e->kind == CHILD_FENCED)
+		renounce(w);
+	if (e->kind == CHILD_FENCED || !l)
 		return;
 	switch (e->kind) {
 	case CHILD_STARTED:
@@ -940,6 +1070,8 @@ static void on_child(struct worker *w, const struct child_event *e)
 		snprintf(text, sizeof text, "ranksweep: cannot start the program (%s): %s", e->stage,
 		         strerror(e->error));
 		fail_start(l, text, e->error);
+		break;
+	case CHILD_FENCED:
 		break;
 	case CHILD_EXITED:
 		give_back(w, l); /* the next one starts before this one's output is put away */
@@ -958,7 +1090,7 @@ static void tell_started(struct worker *w)
 		    .u.started = {.unit = l->unit, .lease = l->lease, .pid = l->pid, .at_ms = l->started_ms}};
 
 		if (l->untold)
-			say(w, &m, false);
+			say_of(l, &m, false);
 		l->untold = false;
 	}
 }
@@ -991,6 +1123,7 @@ int worker_step(struct worker *w, const struct pollfd *fds, uint32_t n, int64_t 
 	tell_started(w);
 	run_timers(w);
 	start_queued(w);
+	watch_leader(w);
 	if (w->broken.code) {
 		*f = w->broken;
 		return -1;
@@ -1001,6 +1134,11 @@ int worker_step(struct worker *w, const struct pollfd *fds, uint32_t n, int64_t 
 bool worker_busy(const struct worker *w)
 {
 	return w->nlive || w->queue;
+}
+
+struct worker_leader worker_leader(const struct worker *w)
+{
+	return w->leader;
 }
 
 bool worker_stopped(const struct worker *w)

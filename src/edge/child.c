@@ -7,6 +7,7 @@
  *
  * What holds, whoever dies:
  *   trainer ends      the keeper ends what is left of its tree, then reports
+ *   lease ends        the keeper ends the trainers, also when the rank hangs
  *   rank dies         the keeper reads end of file: TERM, one second, KILL in rounds until no descendant is
  * left keeper dies       trainers get SIGKILL (PR_SET_PDEATHSIG); what they leave behind is re-parented to
  * the rank, a subreaper too, which kills it; keeper_next() tells that the keeper is gone both are killed
@@ -201,8 +202,11 @@ static bool is_companion(const struct child_spec *s)
 
 static void encode_start(struct bytes *b, const struct child_spec *s, int third)
 {
-	struct child_request r = {
-	    .kind = CHILD_REQUEST_START, .id = s->id, .ncpus = s->ncpus, .memory_bytes = s->memory_bytes};
+	struct child_request r = {.kind = CHILD_REQUEST_START,
+	                          .id = s->id,
+	                          .ncpus = s->ncpus,
+	                          .grace_ms = s->grace_ms,
+	                          .memory_bytes = s->memory_bytes};
 	const char *cwd = s->cwd ? s->cwd : ".";
 
 	bytes_clear(b);
@@ -285,14 +289,26 @@ int child_start(struct keeper *k, const struct child_spec *s, struct child_pipes
 	return 0;
 }
 
+static int send_head(struct keeper *k, const struct child_request *r, struct fault *f)
+{
+	bytes_clear(&k->request);
+	bytes_put(&k->request, r, sizeof *r);
+	return send_request(k, NULL, f);
+}
+
 static int send_grace(struct keeper *k, enum child_request_kind kind, uint32_t id, int64_t grace_ms,
                       struct fault *f)
 {
 	struct child_request r = {.bytes = sizeof r, .kind = kind, .id = id, .grace_ms = grace_ms};
 
-	bytes_clear(&k->request);
-	bytes_put(&k->request, &r, sizeof r);
-	return send_request(k, NULL, f);
+	return send_head(k, &r, f);
+}
+
+int child_lease(struct keeper *k, int64_t until_ms, struct fault *f)
+{
+	struct child_request r = {.bytes = sizeof r, .kind = CHILD_REQUEST_LEASE, .until_ms = until_ms};
+
+	return k->gone ? keeper_lost(f) : send_head(k, &r, f);
 }
 
 int child_stop(struct keeper *k, uint32_t id, int64_t grace_ms, struct fault *f)

@@ -8,6 +8,8 @@
  *        | stop: TERM, CONT         |    v
  *        +--- grace is over ---> killing: KILL to its group and to all that is left, in rounds
  *
+ * Where there is a lease and it ends, every trainer is stopped with the grace that came with it.
+ *
  * The time to linger is for what a leader leaves behind on purpose (`exec > >(tee log)` in a script's head:
  * the last lines are still in tee). While a stop's grace lasts, a leader that ends first (a shell, while the
  * program under it saves its state) does not cut the grace short.
@@ -58,9 +60,10 @@ struct job {
 	uint32_t id;
 	pid_t pid; /* also its session and group */
 	uint64_t start_ticks;
-	int64_t memory_bytes, deadline_ms; /* NO_DEADLINE */
-	int64_t tell_ms;                   /* when to report that it has started; NO_DEADLINE: done */
-	bool ended;                        /* the leader was waited for; `event` tells how */
+	int64_t memory_bytes, grace_ms;
+	int64_t deadline_ms; /* NO_DEADLINE */
+	int64_t tell_ms;     /* when to report that it has started; NO_DEADLINE: done */
+	bool ended;          /* the leader was waited for; `event` tells how */
 	bool stopping, killing;
 	bool leader_killed; /* SIGKILL was sent by us while the leader lived */
 	size_t left, left_in_session;
@@ -77,6 +80,8 @@ struct triple {
 struct loop {
 	int socket; /* -1: the rank is gone */
 	bool closing;
+	int64_t lease_ms; /* trainers may run until then; NO_DEADLINE */
+	bool fenced;      /* the lease has ended */
 	struct job *jobs;
 	size_t njobs, cap_jobs;
 	struct triple *triples;
@@ -193,6 +198,7 @@ static void started(struct loop *k, const struct child_request *r, const struct 
 	                  .pid = pid,
 	                  .start_ticks = ticks,
 	                  .memory_bytes = o->memory_bytes,
+	                  .grace_ms = r->grace_ms,
 	                  .deadline_ms = NO_DEADLINE,
 	                  .tell_ms = now_ms() + TELL_MS};
 	mark(j, o->envp);
@@ -249,7 +255,9 @@ static bool on_start(struct loop *k, const struct child_request *r, const unsign
 	memcpy(o.pipes, t.fd, sizeof o.pipes);
 	if (o.envp) {
 		o.cwd = cwd[0];
-		if (r->error || !r->argc)
+		if (k->fenced && !o.companion)
+			spawn_failed(k, r->id, ETIME, "lease");
+		else if (r->error || !r->argc)
 			spawn_failed(k, r->id, r->error ? r->error : ENOENT, "exec");
 		else if (t.fd[0] < 0)
 			spawn_failed(k, r->id, EMFILE, "pipes");
@@ -289,6 +297,24 @@ static void stop_all(struct loop *k, int64_t grace_ms)
 		stop(&k->jobs[i], grace_ms);
 }
 
+/* Rank 0 may have given up what runs here: from now on another host may start it. */
+static void fence(struct loop *k)
+{
+	struct child_event e = {.kind = CHILD_FENCED};
+
+	k->fenced = true;
+	report(k, &e);
+	for (size_t i = 0; i < k->njobs; i++)
+		if (k->jobs[i].id < CHILD_COMPANION)
+			stop(&k->jobs[i], k->jobs[i].grace_ms);
+}
+
+static void on_lease(struct loop *k, const struct child_request *r)
+{
+	k->lease_ms = r->until_ms;
+	k->fenced = k->fenced && r->until_ms <= now_ms();
+}
+
 static void on_stop(struct loop *k, const struct child_request *r)
 {
 	for (size_t i = 0; i < k->njobs; i++)
@@ -316,6 +342,9 @@ static bool on_request(struct loop *k, const struct child_request *r, const unsi
 		return true;
 	case CHILD_REQUEST_CLOSE:
 		stop_all(k, r->grace_ms);
+		return true;
+	case CHILD_REQUEST_LEASE:
+		on_lease(k, r);
 		return true;
 	default:
 		return false;
@@ -442,6 +471,8 @@ static void expire(struct loop *k)
 {
 	int64_t now = now_ms();
 
+	if (k->lease_ms != NO_DEADLINE && k->lease_ms <= now && !k->fenced)
+		fence(k);
 	for (size_t i = 0; i < k->njobs; i++) {
 		struct job *j = &k->jobs[i];
 
@@ -587,7 +618,7 @@ static int64_t earlier(int64_t a, int64_t b)
 /* Milliseconds to the next deadline or kill round; -1 none. */
 static int64_t time_to_sleep(const struct loop *k)
 {
-	int64_t first = NO_DEADLINE, left;
+	int64_t first = k->fenced ? NO_DEADLINE : k->lease_ms, left;
 
 	if (k->again)
 		return ROUND_MS;
@@ -687,7 +718,7 @@ static void offer_to_oom_killer(void)
 
 _Noreturn void child_keeper_main(int sock)
 {
-	struct loop k = {.childless = true};
+	struct loop k = {.childless = true, .lease_ms = NO_DEADLINE};
 	sigset_t asleep;
 
 	setpgid(0, 0);

@@ -2,13 +2,21 @@
 #include "host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434 /* older headers; the same number on every architecture */
+#endif
 
 static int64_t clock_ms(clockid_t which)
 {
@@ -50,6 +58,58 @@ const char *host_user(void)
 	else if (!name[0])
 		snprintf(name, sizeof name, "%ld", (long)geteuid());
 	return name;
+}
+
+static uint64_t mix(uint64_t h, const void *p, size_t n)
+{
+	const unsigned char *c = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ c[i]) * 1099511628211u; /* FNV-1a */
+	return h;
+}
+
+uint64_t host_identity(const char *name_space)
+{
+	char text[256] = "";
+	struct stat space = {0};
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+	uint64_t h = mix(14695981039346656037u, text, n < 0 ? 0 : (size_t)n);
+
+	if (fd >= 0)
+		close(fd);
+	if (gethostname(text, sizeof text) == 0)
+		h = mix(h, text, strnlen(text, sizeof text));
+	snprintf(text, sizeof text, "/proc/self/ns/%s", name_space);
+	if (stat(text, &space) == 0)
+		h = mix(h, &space.st_ino, sizeof space.st_ino);
+	return h;
+}
+
+int host_process_fd(uint32_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+}
+
+static pid_t parent_of_ours;
+
+/* The signal comes for each thread of the parent that ends, too: a daemon may start ranks from threads. */
+static void parent_changed(int sig)
+{
+	(void)sig;
+	if (getppid() != parent_of_ours)
+		_exit(75);
+}
+
+void host_end_with_parent(void)
+{
+	struct sigaction sa = {.sa_handler = parent_changed, .sa_flags = SA_RESTART};
+
+	sigemptyset(&sa.sa_mask);
+	parent_of_ours = getppid();
+	sigaction(SIGRTMIN + 3, &sa, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGRTMIN + 3);
 }
 
 int host_signals_open(struct fault *f)

@@ -16,8 +16,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_ARGS = 256, TERM_SECONDS = 5, VERDICT_SECONDS = 30 };
-static const char verdict_name[] = "RANKSWEEP_VERDICT_FILE", env_name[] = "RANKSWEEP_ENV_FILE";
+enum { MAX_ARGS = 256, TERM_SECONDS = 5, VERDICT_SECONDS = 10, LEADER_SECONDS = 5 };
+static const char verdict_name[] = "RANKSWEEP_VERDICT_FILE", env_name[] = "RANKSWEEP_ENV_FILE",
+                  leader_name[] = "RANKSWEEP_LEADER_FILE";
+
+/* What makes Open MPI 4.1 keep the other ranks alive when one, or a node, is lost. Without the second
+ * MPI_Finalize waits for the lost one; without the third the daemon of one node may be the way to others.
+ * Ranks find them in their environment. */
+static const struct {
+	const char *variable, *value, *flag;
+} recovery[] = {
+    {"OMPI_MCA_orte_enable_recovery", "1", "--enable-recovery"},
+    {"OMPI_MCA_async_mpi_finalize", "1", "--mca async_mpi_finalize 1"},
+    {"OMPI_MCA_routed", "direct", "--mca routed direct"},
+};
 
 /* Where the files of the launch with this process id are. 0 ok, -1 the path is too long. */
 static int name_file(char *path, const char *dir, long pid, const char *kind)
@@ -44,8 +56,19 @@ static void remove_stale(const char *dir)
 
 static void fill_argv(const struct launch_options *o, const char *self, char *ranks, const char **argv)
 {
-	static const char *const flags[] = {
-	    "--bind-to", "none", "--oversubscribe", "--mca", "orte_base_help_aggregate", "0"};
+	static const char *const flags[] = {"--enable-recovery",
+	                                    "--mca",
+	                                    "async_mpi_finalize",
+	                                    "1",
+	                                    "--mca",
+	                                    "routed",
+	                                    "direct",
+	                                    "--bind-to",
+	                                    "none",
+	                                    "--oversubscribe",
+	                                    "--mca",
+	                                    "orte_base_help_aggregate",
+	                                    "0"};
 	size_t n = 0;
 
 	argv[n++] = "mpirun";
@@ -99,12 +122,18 @@ static _Noreturn void become_mpirun(const char **argv, pid_t parent, const sigse
 
 /* mpirun may hang at its end, all its ranks being gone: on a TERM that meets their exits (seen with 4.1.4,
  * one time in ten), or when it has lost a daemon. So it gets some seconds from the moment there is nothing
- * left for it to do, and is killed then; ranks that should still be there notice, and end. */
+ * left for it to do; then two TERMs a second apart, which one that lost a daemon needs to end, with the
+ * daemons that are left; then it is killed. Ranks that should still be there notice, and end.
+ *
+ * With recovery nobody ends the others when rank 0 dies, so that is for us to notice, where we can: on this
+ * host. Elsewhere workers end when rank 0 has been silent for long. */
 struct vigil {
 	pid_t pid;
-	const char *verdict_path;
-	int asked;      /* signals passed on so far */
-	time_t kill_at; /* 0: not yet known */
+	const char *verdict_path, *leader_path;
+	int asked;        /* signals passed on so far */
+	int urged;        /* TERMs of ours */
+	time_t urge_at;   /* of the next one, or the KILL; 0: not yet known */
+	bool leader_died; /* without a verdict */
 };
 
 static time_t seconds(void)
@@ -121,7 +150,41 @@ static void pass_on(struct vigil *v)
 
 	kill(v->pid, signals[v->asked < 2 ? v->asked : 2]);
 	if (++v->asked == 2)
-		v->kill_at = seconds() + TERM_SECONDS;
+		v->urge_at = seconds() + TERM_SECONDS;
+}
+
+/* Has rank 0 told who it is, and is there no such process? Its own host is named: it may be another one. */
+static bool leader_is_gone(const char *path)
+{
+	FILE *in = fopen(path, "re");
+	long pid = 0;
+	char host[256];
+	bool read = in && fscanf(in, "%ld %255s", &pid, host) == 2;
+
+	if (in)
+		fclose(in);
+	return read && pid > 0 && !strcmp(host, host_name()) && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+static void urge(struct vigil *v)
+{
+	if (v->urged < 2)
+		kill(v->pid, SIGTERM);
+	else
+		kill(v->pid, SIGKILL);
+	v->urge_at = seconds() + (++v->urged == 2 ? TERM_SECONDS : 1);
+}
+
+static void look_for_the_end(struct vigil *v)
+{
+	if (!v->urge_at && access(v->verdict_path, F_OK) == 0) {
+		v->urge_at = seconds() + VERDICT_SECONDS;
+	} else if (!v->urge_at && leader_is_gone(v->leader_path)) {
+		v->leader_died = access(v->verdict_path, F_OK) != 0;
+		v->urge_at = seconds() + LEADER_SECONDS;
+	}
+	if (v->urge_at && seconds() >= v->urge_at)
+		urge(v);
 }
 
 static int wait_for(struct vigil *v, const sigset_t *set)
@@ -135,10 +198,7 @@ static int wait_for(struct vigil *v, const sigset_t *set)
 		sig = sigtimedwait(set, NULL, &second);
 		if (sig > 0 && sig != SIGCHLD)
 			pass_on(v);
-		if (!v->kill_at && access(v->verdict_path, F_OK) == 0)
-			v->kill_at = seconds() + VERDICT_SECONDS;
-		if (v->kill_at && seconds() >= v->kill_at)
-			kill(v->pid, SIGKILL);
+		look_for_the_end(v);
 	}
 }
 
@@ -162,9 +222,10 @@ static bool is_ours(int status)
 	       status == FAULT_BUG || status == FAULT_IO || status == FAULT_STOPPED || status == FAULT_SEARCH;
 }
 
-static int spawn_and_wait(const char **argv, const char *verdict_path, struct fault *f)
+static int spawn_and_wait(const char **argv, const char *verdict_path, const char *leader_path,
+                          struct fault *f)
 {
-	struct vigil v = {.verdict_path = verdict_path};
+	struct vigil v = {.verdict_path = verdict_path, .leader_path = leader_path};
 	pid_t me = getpid();
 	sigset_t set, old;
 	int status, verdict;
@@ -184,6 +245,9 @@ static int spawn_and_wait(const char **argv, const char *verdict_path, struct fa
 		return verdict;
 	if (WIFEXITED(status) && is_ours(WEXITSTATUS(status)))
 		return WEXITSTATUS(status);
+	if (v.leader_died)
+		return fault_set(f, FAULT_WORKER,
+		                 "rank 0 has died; the same command goes on where it stopped");
 	if (v.asked)
 		return fault_set(f, FAULT_STOPPED, "stopped; the same command goes on where this run ended");
 	return fault_set(
@@ -195,7 +259,7 @@ static int spawn_and_wait(const char **argv, const char *verdict_path, struct fa
 
 int launch_run(const struct launch_options *o, struct fault *f)
 {
-	char self[PATH_MAX], env_path[PATH_MAX], verdict_path[PATH_MAX], ranks[16];
+	char self[PATH_MAX], env_path[PATH_MAX], verdict_path[PATH_MAX], leader_path[PATH_MAX], ranks[16];
 	const char *argv[MAX_ARGS];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	int status;
@@ -204,20 +268,58 @@ int launch_run(const struct launch_options *o, struct fault *f)
 		return fault_set(f, FAULT_BUG, "/proc/self/exe: %s", strerror(errno));
 	self[n] = 0;
 	if (name_file(env_path, o->dir, getpid(), "env") ||
-	    name_file(verdict_path, o->dir, getpid(), "verdict"))
+	    name_file(verdict_path, o->dir, getpid(), "verdict") ||
+	    name_file(leader_path, o->dir, getpid(), "leader"))
 		return fault_set(f, FAULT_USAGE, "%s: the path is too long", o->dir);
 	remove_stale(o->dir);
 	if (host_save_env(env_path, f))
 		return -1;
 	unlink(verdict_path);
+	unlink(leader_path);
 	setenv(env_name, env_path, 1);
+	setenv(leader_name, leader_path, 1);
 	setenv(verdict_name, verdict_path, 1);
 	snprintf(ranks, sizeof ranks, "%u", o->ranks);
 	fill_argv(o, self, ranks, argv);
-	status = spawn_and_wait(argv, verdict_path, f);
+	status = spawn_and_wait(argv, verdict_path, leader_path, f);
 	unlink(env_path);
 	unlink(verdict_path);
+	unlink(leader_path);
 	return status;
+}
+
+void launch_lead(void)
+{
+	const char *path = getenv(leader_name);
+	char text[300];
+	int n = snprintf(text, sizeof text, "%ld %s\n", (long)getpid(), host_name());
+	struct fault f;
+
+	if (path) /* should it not work: the launcher just does not know */
+		host_write_file(path, text, (size_t)n, &f);
+}
+
+bool launch_recovers(void)
+{
+	const char *set = getenv(recovery[0].variable);
+
+	return set && !strcmp(set, recovery[0].value);
+}
+
+const char *launch_missing(struct arena *a)
+{
+	const char *missing = NULL;
+
+	if (!getenv("OMPI_COMM_WORLD_SIZE"))
+		return NULL;
+	for (size_t i = 0; i < sizeof recovery / sizeof *recovery; i++) {
+		const char *set = getenv(recovery[i].variable);
+
+		if (!set || strcmp(set, recovery[i].value) != 0)
+			missing =
+			    missing ? arena_printf(a, "%s %s", missing, recovery[i].flag) : recovery[i].flag;
+	}
+	return missing;
 }
 
 int launch_verdict(int status)

@@ -489,6 +489,35 @@ int store_load(struct store *s, const struct store_loader *l, struct fault *f)
 	return rc;
 }
 
+int store_load_left(struct store *s, int (*each)(void *, const struct store_left *, struct fault *),
+                    void *ctx, struct fault *f)
+{
+	struct query q;
+	int row;
+
+	if (query_init(&q, s, STORE_SQL_LEFT, f) != 0)
+		return -1;
+	while ((row = query_row(&q, f)) == 1) {
+		struct fields r = {.st = q.st};
+		struct store_left x = {.unit = get_u32(&r, 0),
+		                       .worker = {.rank = get_u32(&r, 1),
+		                                  .host = (const char *)sqlite3_column_text(q.st, 2),
+		                                  .pid = get_u32(&r, 3),
+		                                  .keeper_pid = get_u32(&r, 4),
+		                                  .space = (uint64_t)sqlite3_column_int64(q.st, 5)},
+		                       .last_seen_ms = sqlite3_column_int64(q.st, 6),
+		                       .patience_ms = sqlite3_column_int64(q.st, 7)};
+
+		if ((r.bad ? store_damaged(s, f, "a worker of unit %" PRIu32, x.unit) : each(ctx, &x, f)) !=
+		    0) {
+			row = -1;
+			break;
+		}
+	}
+	query_end(&q);
+	return row;
+}
+
 int store_load_rungs(struct store *s, int (*fn)(void *, const struct store_rung *, struct fault *), void *ctx,
                      struct fault *f)
 {

@@ -162,9 +162,18 @@ static const char schema_objectives[] =
     "CREATE TABLE trial_objective(trial INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL,"
     " goal TEXT NOT NULL, value REAL, sd REAL, PRIMARY KEY(trial, number)) WITHOUT ROWID;";
 
+/* Workers that were given up, and what tells a later run whether something of an earlier one may still go on
+ * somewhere. */
+static const char schema_losses[] = "ALTER TABLE run ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;"
+                                    "ALTER TABLE run ADD COLUMN patience_ms INTEGER NOT NULL DEFAULT 0;"
+                                    "ALTER TABLE worker ADD COLUMN keeper_pid INTEGER NOT NULL DEFAULT 0;"
+                                    "ALTER TABLE worker ADD COLUMN space INTEGER NOT NULL DEFAULT 0;"
+                                    "ALTER TABLE worker ADD COLUMN lost_ms INTEGER;"
+                                    "ALTER TABLE worker ADD COLUMN why TEXT;";
+
 const struct store_migration store_migrations[] = {
     {1, schema_1}, {2, schema_2},      {3, schema_3},          {4, schema_4},
-    {5, schema_5}, {6, schema_priors}, {7, schema_objectives},
+    {5, schema_5}, {6, schema_priors}, {7, schema_objectives}, {8, schema_losses},
 };
 const size_t store_nmigrations = sizeof store_migrations / sizeof store_migrations[0];
 
@@ -272,9 +281,9 @@ const char *const store_views[] = {
     " SELECT at_ms / 1000.0, who, command, units, request FROM audit_log;"
 
     "DROP VIEW IF EXISTS runs;"
-    "CREATE VIEW runs(run, started, last_seen, finished, ranks, host, end, pid, job) AS"
+    "CREATE VIEW runs(run, started, last_seen, finished, ranks, host, end, pid, job, lost) AS"
     " SELECT run, started_ms / 1000.0, last_seen_ms / 1000.0, finished_ms / 1000.0, ranks, host, end, pid, "
-    "job"
+    "job, lost"
     " FROM run;"
 
     "DROP VIEW IF EXISTS priors;"
@@ -284,7 +293,8 @@ const char *const store_views[] = {
     " FROM prior x JOIN phase p ON p.phase = x.phase;"
 
     "DROP VIEW IF EXISTS workers;"
-    "CREATE VIEW workers(run, rank, host, pid) AS SELECT run, rank, host, pid FROM worker;"
+    "CREATE VIEW workers(run, rank, host, pid, lost, why) AS"
+    " SELECT run, rank, host, pid, lost_ms / 1000.0, why FROM worker;"
 
     "DROP VIEW IF EXISTS phases;"
     "CREATE VIEW phases(phase, metric, goal, aggregate, folds, search, command, number) AS"

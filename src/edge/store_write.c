@@ -132,17 +132,46 @@ int store_touch_run(struct store *s, uint64_t run, int64_t now_ms, struct fault 
 	return query_run(&q, f);
 }
 
-int store_put_worker(struct store *s, uint64_t run, uint32_t rank, const char *host, uint32_t pid,
-                     struct fault *f)
+int store_put_run_patience(struct store *s, uint64_t run, int64_t patience_ms, struct fault *f)
+{
+	struct query q;
+
+	if (query_init(&q, s, STORE_SQL_RUN_PATIENCE, f) != 0)
+		return -1;
+	query_put_int(&q, (int64_t)run);
+	query_put_int(&q, patience_ms);
+	return query_run(&q, f);
+}
+
+int store_put_worker(struct store *s, uint64_t run, const struct store_worker *w, struct fault *f)
 {
 	struct query q;
 
 	if (query_init(&q, s, STORE_SQL_WORKER_PUT, f) != 0)
 		return -1;
 	query_put_int(&q, (int64_t)run);
+	query_put_int(&q, w->rank);
+	query_put_text(&q, w->host);
+	query_put_int(&q, w->pid);
+	query_put_int(&q, w->keeper_pid);
+	query_put_int(&q, (int64_t)w->space);
+	return query_run(&q, f);
+}
+
+int store_lose_worker(struct store *s, uint64_t run, uint32_t rank, int64_t now_ms, const char *why,
+                      struct fault *f)
+{
+	struct query q;
+
+	if (query_init(&q, s, STORE_SQL_RUN_LOSES, f) != 0)
+		return -1;
+	query_put_int(&q, (int64_t)run);
+	if (query_run(&q, f) != 0 || query_init(&q, s, STORE_SQL_WORKER_LOSE, f) != 0)
+		return -1;
+	query_put_int(&q, (int64_t)run);
 	query_put_int(&q, rank);
-	query_put_text(&q, host);
-	query_put_int(&q, pid);
+	query_put_int(&q, now_ms);
+	query_put_text(&q, why);
 	return query_run(&q, f);
 }
 

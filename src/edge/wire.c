@@ -18,6 +18,8 @@
  * sender that died in between it would never end, and we would hear nobody any more. */
 #include "wire.h"
 
+#include "host.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <mpi.h>
@@ -31,7 +33,6 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -208,34 +209,6 @@ static bool hush(struct wire *w)
 	return rang;
 }
 
-static uint64_t mix(uint64_t h, const void *p, size_t n)
-{
-	const unsigned char *c = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ c[i]) * 1099511628211u; /* FNV-1a */
-	return h;
-}
-
-/* Equal for processes that share cpus and can ring each other: one kernel, one name, one network name space
- * (abstract sockets belong to it). */
-static uint64_t node_identity(void)
-{
-	char text[256] = "";
-	struct stat net = {0};
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
-	uint64_t h = mix(14695981039346656037u, text, n < 0 ? 0 : (size_t)n);
-
-	if (fd >= 0)
-		close(fd);
-	if (gethostname(text, sizeof text) == 0)
-		h = mix(h, text, strnlen(text, sizeof text));
-	if (stat("/proc/self/ns/net", &net) == 0)
-		h = mix(h, &net.st_ino, sizeof net.st_ino);
-	return h;
-}
-
 /* The only collective. Not a blocking one: ranks come minutes apart where a file system is slow to load
  * programs, and who waits in MPI takes a whole core from those it waits for. */
 static void exchange(struct wire *w, const struct card *mine, struct card *all)
@@ -253,7 +226,8 @@ static void exchange(struct wire *w, const struct card *mine, struct card *all)
 
 static void learn_neighbours(struct wire *w)
 {
-	struct card mine = {.node = node_identity(), .bell_key = open_bell(w)},
+	/* Who shares cpus with us and can be rung: abstract sockets belong to a network name space. */
+	struct card mine = {.node = host_identity("net"), .bell_key = open_bell(w)},
 	            *all = calloc(w->info.size, sizeof *all);
 	bool bells = true;
 
@@ -431,9 +405,12 @@ int wire_send(struct wire *w, uint32_t to, const void *data, size_t n, struct fa
  */
 void wire_lose(struct wire *w, uint32_t to)
 {
-	struct peer *p = &w->peers[to];
+	struct peer *p = w->peers ? &w->peers[to] : NULL;
 
-	w->any_lost = p->lost = true;
+	w->any_lost = true;
+	if (!p)
+		return;
+	p->lost = true;
 	while (p->head && p->head->next) {
 		struct frame *fr = p->head->next;
 
@@ -446,7 +423,8 @@ void wire_lose(struct wire *w, uint32_t to)
 
 void wire_regain(struct wire *w, uint32_t to)
 {
-	w->peers[to].lost = false;
+	if (!w->info.single)
+		w->peers[to].lost = false;
 }
 
 uint32_t wire_pending(const struct wire *w, uint32_t to)

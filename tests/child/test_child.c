@@ -336,6 +336,7 @@ struct world {
 	struct child_event last[MANY + 8]; /* the final event of each id */
 	bool started[MANY + 8], ended[MANY + 8];
 	pid_t pid[MANY + 8];
+	bool fenced;
 };
 
 static int64_t now_ms(void)
@@ -412,6 +413,10 @@ static void take_events(struct world *w)
 
 	while ((rc = keeper_next(w->k, &e, &f)) > 0) {
 		assert_in_range(e.id, 0, MANY + 7);
+		if (e.kind == CHILD_FENCED) {
+			w->fenced = true;
+			continue;
+		}
 		if (e.kind == CHILD_STARTED) {
 			assert_false(w->started[e.id]);
 			w->started[e.id] = true;
@@ -978,6 +983,80 @@ static void test_grace_outlasts_the_leader(void **state)
 	close_pipes(p);
 }
 
+/* ---- leases -------------------------------------------------------------------------------------------- */
+
+static void lease(struct world *w, int64_t ms)
+{
+	struct fault f = {0};
+
+	assert_int_equal(child_lease(w->k, now_ms() + ms, &f), 0);
+}
+
+static struct child_pipes play_with_grace(struct world *w, uint32_t id, const char *role, int64_t grace_ms)
+{
+	const char *argv[] = {self, role, NULL};
+	struct child_spec s = {.id = id, .argv = argv, .envp = plain_env, .cwd = "/", .grace_ms = grace_ms};
+
+	return start(w, &s);
+}
+
+/* Nobody asks the keeper for anything: it ends trainers by its own clock, each with its own grace. */
+static void test_lease_ends(void **state)
+{
+	struct world *w = *state;
+	struct child_pipes p = play_with_grace(w, 0, "saver", PATIENCE_MS),
+	                   q = play_with_grace(w, 1, "ignore", 20);
+
+	await_ready(p.out);
+	await_ready(q.out);
+	lease(w, 50);
+	assert_int_equal(await_end(w, 0)->signal, SIGTERM);
+	assert_int_equal(await_end(w, 1)->signal, SIGKILL);
+	assert_true(w->fenced);
+	assert_string_equal(text_of(p.out), "saved\n");
+	assert_gone(q.out);
+	close_pipes(p);
+	close_pipes(q);
+}
+
+static void test_lease_is_extended(void **state)
+{
+	struct world *w = *state;
+	struct child_pipes p = play(w, 0, "ignore", NULL, NULL);
+
+	await_ready(p.out);
+	lease(w, 1000);
+	lease(w, 1000000);
+	for (int64_t until = now_ms() + 1200; now_ms() < until;) {
+		struct pollfd at = {.fd = p.out, .events = POLLIN};
+
+		poll(&at, 1, (int)(until - now_ms()));
+		assert_int_equal(at.revents, 0); /* neither output nor its end */
+	}
+	take_events(w);
+	assert_false(w->fenced);
+	close_pipes(p);
+}
+
+/* What was on its way to the keeper when the lease ended does not start; with a new lease all is well. */
+static void test_nothing_starts_without_a_lease(void **state)
+{
+	struct world *w = *state;
+	struct child_pipes p;
+
+	lease(w, 0);
+	await_flag(w, &w->fenced);
+	p = shell(w, 0, "echo started");
+	assert_int_equal(await_end(w, 0)->kind, CHILD_SPAWN_FAILED);
+	assert_int_equal(w->last[0].error, ETIME);
+	assert_string_equal(text_of(p.out), "");
+	close_pipes(p);
+	lease(w, PATIENCE_MS);
+	p = shell(w, 1, "echo started");
+	assert_int_equal(await_end(w, 1)->exit_code, 0);
+	close_pipes(p);
+}
+
 /* ---- trees ----------------------------------------------------------------------------------------------
  */
 
@@ -1277,6 +1356,9 @@ int main(int argc, char **argv)
 	    CASE(test_stop_of_a_stopped_one),
 	    CASE(test_stop_again_shortens_the_grace),
 	    CASE(test_grace_outlasts_the_leader),
+	    CASE(test_lease_ends),
+	    CASE(test_lease_is_extended),
+	    CASE(test_nothing_starts_without_a_lease),
 	    CASE(test_last_words),
 	    CASE(test_daemon_alone),
 	    CASE(test_daemon_beside_another_trainer),

@@ -120,7 +120,8 @@ static void put_lives(struct store *s, uint32_t n)
 
 	must(store_begin_run(s, 65, "node1", 1, 1700000000000, &run, &f));
 	for (uint32_t i = 0; i < 64; i++)
-		must(store_put_worker(s, run, i, "node1", i, &f));
+		must(store_put_worker(s, run, &(struct store_worker){.rank = i, .host = "node1", .pid = i},
+		                      &f));
 	for (uint32_t i = 1; i <= n; i++) {
 		if (i % 10 == 1)
 			must(store_begin(s, &f));

@@ -189,8 +189,10 @@ static void put_small_run(struct fixture *x, struct store *s)
 
 	fine(x, store_begin_run(s, 3, "node1", 77, 1000, &run, &x->f));
 	assert_int_equal(run, 1);
-	fine(x, store_put_worker(s, run, 1, "node1", 78, &x->f));
-	fine(x, store_put_worker(s, run, 2, "node2", 79, &x->f));
+	fine(x,
+	     store_put_worker(s, run, &(struct store_worker){.rank = 1, .host = "node1", .pid = 78}, &x->f));
+	fine(x,
+	     store_put_worker(s, run, &(struct store_worker){.rank = 2, .host = "node2", .pid = 79}, &x->f));
 	for (size_t i = 0; i < 3; i++)
 		fine(x, store_begin_attempt(s, &begins[i], &x->f));
 	fine(x, store_end_attempt(s, &ends[0], &x->f));

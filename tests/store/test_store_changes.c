@@ -94,7 +94,8 @@ static struct store *small_store(struct fixture *x)
 	put_small_phases(x, s);
 	put_small_trials(x, s);
 	fine(x, store_begin_run(s, 2, "node1", 1, 500, &run, &x->f));
-	fine(x, store_put_worker(s, run, 1, "node1", 2, &x->f));
+	fine(x,
+	     store_put_worker(s, run, &(struct store_worker){.rank = 1, .host = "node1", .pid = 2}, &x->f));
 	try_unit(x, s, 3, 1, 0.5);
 	try_unit(x, s, 3, 2, 0.25);
 	fine(x, store_commit(s, &x->f));

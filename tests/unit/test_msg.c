@@ -59,6 +59,9 @@ static void any_hello(struct rng *g, struct arena *a, struct msg *m)
 
 	h->host = any_text(g, a);
 	h->pid = any_u32(g);
+	h->keeper_pid = any_u32(g);
+	h->space = rng_next(g);
+	h->life = any_u32(g);
 	h->cpus = any_u32(g) | 1;
 	h->gpus = any_u32(g);
 	h->memory_bytes = any_count(g);
@@ -74,6 +77,10 @@ static void any_welcome(struct rng *g, struct arena *a, struct msg *m)
 	w->out_dir = any_text(g, a);
 	w->env_file = any_text(g, a);
 	w->deadline_ms = (int64_t)rng_next(g);
+	w->life = any_u32(g);
+	w->lost_after_ms = any_count(g) + 1;
+	w->pid = any_u32(g);
+	w->space = rng_next(g);
 }
 
 static void any_limits(struct rng *g, struct limits *l)
@@ -135,6 +142,12 @@ static void any_assign(struct rng *g, struct arena *a, struct msg *m)
 	s->argv = arena_array(a, s->argc + 1, sizeof *s->argv);
 	for (uint32_t i = 0; i < s->argc; i++)
 		s->argv[i] = any_text(g, a);
+}
+
+static void any_beat(struct rng *g, struct arena *a, struct msg *m)
+{
+	(void)a;
+	m->u.beat.sent_ms = (int64_t)rng_next(g);
 }
 
 static void any_lease(struct rng *g, struct arena *a, struct msg *m)
@@ -227,6 +240,7 @@ static void any_msg(struct rng *g, struct arena *a, struct msg *m, enum msg_kind
 	    [MSG_ASSIGN] = any_assign, [MSG_CANCEL] = any_lease,      [MSG_RECALL] = any_lease,
 	    [MSG_STOP] = any_stop,     [MSG_STARTED] = any_started,   [MSG_METRIC] = any_metric,
 	    [MSG_OUTPUT] = any_output, [MSG_FINISHED] = any_finished, [MSG_RECALLED] = any_lease,
+	    [MSG_BEAT] = any_beat,
 	};
 
 	memset(m, 0, sizeof *m);
@@ -254,6 +268,9 @@ static void same_hello(const struct msg *m, const struct msg *n)
 
 	SAME_TEXT(x->host, y->host);
 	SAME(x->pid, y->pid);
+	SAME(x->keeper_pid, y->keeper_pid);
+	SAME(x->space, y->space);
+	SAME(x->life, y->life);
 	SAME(x->cpus, y->cpus);
 	SAME(x->gpus, y->gpus);
 	SAME(x->memory_bytes, y->memory_bytes);
@@ -269,6 +286,15 @@ static void same_welcome(const struct msg *m, const struct msg *n)
 	SAME_TEXT(x->out_dir, y->out_dir);
 	SAME_TEXT(x->env_file, y->env_file);
 	SAME(x->deadline_ms, y->deadline_ms);
+	SAME(x->life, y->life);
+	SAME(x->lost_after_ms, y->lost_after_ms);
+	SAME(x->pid, y->pid);
+	SAME(x->space, y->space);
+}
+
+static void same_beat(const struct msg *m, const struct msg *n)
+{
+	SAME(m->u.beat.sent_ms, n->u.beat.sent_ms);
 }
 
 static void same_limits(const struct limits *x, const struct limits *y)
@@ -412,7 +438,7 @@ static void same_msg(const struct msg *x, const struct msg *y)
 	    [MSG_HELLO] = same_hello,       [MSG_WELCOME] = same_welcome, [MSG_PHASE] = same_phase,
 	    [MSG_ASSIGN] = same_assign,     [MSG_CANCEL] = same_lease,    [MSG_RECALL] = same_lease,
 	    [MSG_STARTED] = same_started,   [MSG_METRIC] = same_metric,   [MSG_OUTPUT] = same_output,
-	    [MSG_FINISHED] = same_finished, [MSG_RECALLED] = same_lease,
+	    [MSG_FINISHED] = same_finished, [MSG_RECALLED] = same_lease,  [MSG_BEAT] = same_beat,
 	};
 
 	assert_int_equal(x->kind, y->kind);
@@ -777,7 +803,7 @@ static void format_is_that_of_this_version(void **state)
 		any_msg(&g, &a, &m, (enum msg_kind)kind);
 		msg_encode(&frame, &m);
 	}
-	assert_int_equal(MSG_VERSION, 2);
+	assert_int_equal(MSG_VERSION, 3);
 	assert_int_equal(rng_hash(0, frame.data, frame.len), 0xc534db530bba4f4d);
 	bytes_finish(&frame);
 	arena_finish(&a);
