@@ -38,7 +38,7 @@ result() {
 exits "undisturbed" 0 timeout 60 mpirun -n 3 "$rs" run s.yaml --db calm.db --progress none
 
 # Of what a run consists of
-keeper() { pgrep -P "$(rank_pid 1)"; }
+keeper() { pgrep -P "$(rank_pid "$1")" -x rs-keeper; }
 launcher() { pgrep -o -P "$pid" -f "$rs run"; }
 mpirun_process() { here "^mpirun" | tail -n 1; }
 all() { here "$rs run|train.sh"; }
@@ -65,10 +65,19 @@ disturb() { # WHOM [RANK]: killed when five more units are done
 disturb all
 disturb rank_pid 0
 disturb launcher
-disturb rank_pid 1
-disturb keeper
 disturb mpirun_process
-exits "left alone, it finishes" 0 timeout 60 "$rs" run s.yaml --db wild.db --ranks 3 --progress none
+
+# The rest of them do not end the run: a worker, and another one's keeper, which takes its rank along.
+start timeout 60 "$rs" run s.yaml --db wild.db --ranks 4 --progress none >out 2>err
+for victim in "rank_pid 1" "keeper 2"; do
+    ok "$victim: some units end" wait_for 20 has_done $(($(sort -u before | wc -l) + 3))
+    # shellcheck disable=SC2046 # a list of numbers
+    ok "kill -9 of $victim" kill -9 $($victim)
+    done_units >>before
+done
+wait_exit 60 "$pid"
+is "the run finishes without them" $? 0
+is "it has counted them" "$(sql wild.db "select lost from runs order by run desc limit 1")" 2
 done_units >after
 is "what was done was not done again" "$(sort -u before | comm -23 - <(sort after))" ""
 is "the result is that of the calm run" "$(result wild.db | cksum)" "$(result calm.db | cksum)"

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# A cluster of three hosts, made of network name spaces. One is cut off, crashes, is slow: the rest goes on.
+# shellcheck disable=SC2016,SC2317 # scripts in quotes, functions called by name
+. tests/lib/tap.sh
+. "$top/tests/lib/cluster.sh"
+why=$(cluster_missing)
+[ -z "$why" ] || skip_all "no make-believe cluster: $why"
+cluster_up 3
+
+# Holds a lock as long as anything of it lives: whoever comes while it is held is a double.
+cat >train.sh <<'END'
+exec 9>>"lock.$RANKSWEEP_UNIT"
+flock -n 9 || echo "$RANKSWEEP_UNIT" >>doubles
+until [ -e go ]; do sleep 0.05; done
+echo "@metric err=$1"
+END
+: >doubles
+study() {
+    cat <<END
+study: $1
+metric: err
+goal: minimize
+defaults: {grace: 200ms, retries: 0}
+phases:
+  a:
+    command: sh train.sh {x}
+    params: {x: "range(1, 13, 1)"}
+    search: grid
+END
+}
+begin() { # NAME: the run of this study, with units running on all hosts
+    rm -f go
+    study "$1" >"$1.yaml"
+    start cluster_run "$1.yaml" --ranks 3 --lost-after 2s --progress none >out 2>err
+    ok "$1: units run on all hosts" wait_sql 30 "$1.db" \
+        "select count(distinct host) from units where state='running' and started is not null" 3
+}
+lost() { # NAME HOST
+    ok "$1: $2 is given up" wait_sql 20 "$1.db" \
+        "select count(*) from audit where command like 'rank % on $2 is lost: nothing heard of it for % s'" 1
+}
+finish() { # NAME LOST
+    : >go
+    wait_exit 60 "$pid"
+    is "$1: the run ends well" $? 0
+    is "$1: all units are done" "$(sql "$1.db" "select state, count(*) from units group by 1")" "done|12"
+    is "$1: no failure was counted" "$(sql "$1.db" "select sum(failures) from units")" 0
+    is "$1: nothing ran twice at a time" "$(cat doubles)" ""
+    is "$1: the view runs tells how many were lost" "$(sql "$1.db" "select lost from runs")" "$2"
+}
+none_but_ours() { # HOST...
+    local host
+    for host; do
+        cluster_empty "$host" "^[^ ]*(ranksweep|orted)|^sh train.sh" || return 1
+    done
+}
+
+# ---- its cable is pulled, for good -------------------------------------------------------------------------
+begin cut
+cluster_cut n1
+ok "cut: its keeper ends its trainers by itself" wait_for 10 cluster_empty n1 "sh train.sh"
+lost cut n1
+finish cut 1
+ok "cut: nothing is left on the other hosts" wait_for 10 none_but_ours n0 n2
+cluster_kill n1
+cluster_heal n1
+
+# ---- its power fails ----------------------------------------------------------------------------------------
+begin crashed
+cluster_crash n2
+lost crashed n2
+finish crashed 1
+ok "crashed: nothing is left on the other hosts" wait_for 10 none_but_ours n0 n1
+cluster_heal n2
+
+# ---- cut off, given up, and back --------------------------------------------------------------------------------
+begin healed
+cluster_cut n1
+lost healed n1
+cluster_heal n1
+ok "healed: n1 is taken in anew" wait_sql 30 healed.db "select count(*) from workers where lost is not null" 0
+ok "healed: and gets units" wait_for 20 sql_is healed.db \
+    "select count(*) > 0 from attempts where host='n1' and state='running' and started is not null" 1
+finish healed 1
+
+# ---- slow: it says nothing for a while, but not for long enough ----------------------------------------------------
+begin slow
+slowed=$(cluster_pids n1)
+# shellcheck disable=SC2086 # lists of numbers
+{
+    kill -STOP $slowed
+    sleep 1 # that is the fault, not a wait
+    kill -CONT $slowed
+}
+finish slow 0
+
+# ---- the whole launch is killed ----------------------------------------------------------------------------------------
+begin killed
+# shellcheck disable=SC2046 # lists of numbers
+kill -9 "$pid" $(cluster_pids n0 "^mpirun")
+ok "killed: no trainer is left on any host 2 s later" wait_for 2 none_here "^sh train.sh"
+ok "killed: nor anything else" wait_for 10 none_but_ours n0 n1 n2
+: >go
+done_testing
