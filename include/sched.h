@@ -265,6 +265,9 @@ struct sched *sched_new(struct arena *a, const struct study *s, const struct sch
 int sched_apply(struct sched *s, const struct record *r, struct fault *f);
 /* After the last one: what could not be joined before all trials were there. */
 int sched_applied(struct sched *s, struct fault *f);
+/* Then, of a unit that was running when the last run died: its attempt may go on elsewhere until then, so no
+ * other one of this unit begins earlier, whatever becomes of it. */
+void sched_fence(struct sched *s, uint32_t unit, int64_t until_ms);
 /* Then: units that were running when the last run died become ready again (their
  * attempts end as lost, which counts toward lost_limit but not retries); produces records. */
 void sched_resume(struct sched *s, int64_t now_ms, struct actions *out);

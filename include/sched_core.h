@@ -76,6 +76,11 @@ struct worker {
 	struct worker_node *nodes; /* by need and list kind */
 };
 
+struct fence {
+	uint32_t unit;
+	int64_t until_ms;
+};
+
 struct delay {
 	int64_t due_ms;
 	uint32_t unit,
@@ -129,6 +134,8 @@ struct sched {
 	uint32_t stack_count, stack_cap;
 	struct delay *delays; /* heap by due_ms */
 	uint32_t ndelays, delays_cap;
+	struct fence *fences;
+	uint32_t nfences, fences_cap;
 
 	struct need *needs;
 	uint32_t nneeds;
@@ -249,6 +256,8 @@ static inline bool sched_delays(const struct sched *s, const struct delay *d)
 
 	return u->delayed && u->attempts == d->attempt;
 }
+/* This unit is behind a fence: it waits for its end. False: it is not, or not any more. */
+bool sched_wait_behind_fence(struct sched *s, uint32_t unit);
 /* Take the earliest delay out. */
 void sched_drop_delay(struct sched *s);
 /* Ready units whose back-off is over join the queue. */

@@ -175,8 +175,41 @@ static void back_off(struct sched *s, uint32_t unit, uint32_t failures)
 	                             plan_unit(&s->plan, unit)->attempts});
 }
 
+void sched_fence(struct sched *s, uint32_t unit, int64_t until_ms)
+{
+	if (unit < 1 || unit > s->plan.units.count)
+		return;
+	if (s->nfences == s->fences_cap) {
+		uint32_t cap = s->fences_cap ? 2 * s->fences_cap : 16;
+
+		s->fences =
+		    arena_grow(s->arena, s->fences, s->nfences * sizeof *s->fences, cap * sizeof *s->fences);
+		s->fences_cap = cap;
+	}
+	s->fences[s->nfences++] = (struct fence){unit, until_ms};
+	plan_unit(&s->plan, unit)->fenced = true;
+}
+
+bool sched_wait_behind_fence(struct sched *s, uint32_t unit)
+{
+	struct plan_unit *u = plan_unit(&s->plan, unit);
+	int64_t until = s->now_ms;
+
+	for (uint32_t i = 0; i < s->nfences; i++)
+		if (s->fences[i].unit == unit && s->fences[i].until_ms > until)
+			until = s->fences[i].until_ms;
+	u->fenced = until > s->now_ms;
+	if (!u->fenced)
+		return false;
+	u->delayed = true;
+	delay_push(s, (struct delay){until, unit, u->attempts});
+	return true;
+}
+
 void sched_adopt_delays(struct sched *s, const struct sched *from)
 {
+	for (uint32_t i = 0; i < from->nfences; i++)
+		sched_fence(s, from->fences[i].unit, from->fences[i].until_ms);
 	for (uint32_t i = 0; i < from->ndelays; i++) {
 		const struct delay *d = &from->delays[i];
 

@@ -78,6 +78,8 @@ void sched_enqueue(struct sched *s, uint32_t unit)
 {
 	struct plan_unit *u = plan_unit(&s->plan, unit);
 
+	if (u->fenced && sched_wait_behind_fence(s, unit))
+		return;
 	u->queue = queue_for(s, u->trial) & 15u;
 	queue_push(&s->phases[sched_phase_of(s, unit)].ready[u->queue], unit);
 }

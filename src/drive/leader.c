@@ -22,7 +22,9 @@
 #include "progress.h"
 #include "propose.h"
 #include "pulse.h"
+#include "remains.h"
 #include "roster.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +75,7 @@ struct leader {
 	struct progress progress;
 	struct desk desk;
 	struct roster *roster;
+	struct remains remains; /* of the last run */
 	uint64_t run;
 	struct outbox *out;
 	uint32_t *touched, ntouched, slots;
@@ -1070,7 +1073,8 @@ static int begin_run(struct leader *l, struct fault *f)
 {
 	if (store_begin(l->store, f) || add_scheduled(l, f) || compare_studies(l, f) || choose_cwd(l, f) ||
 	    store_put_study(l->store, l->c.study->name, l->c.text, l->c.text_bytes, f) ||
-	    ledger_put_phases(l->store, l->c.study, f) || store_drop_unstarted(l->store, f) ||
+	    ledger_put_phases(l->store, l->c.study, f) || remains_load(&l->remains, &l->arena, l->store, f) ||
+	    store_drop_unstarted(l->store, f) ||
 	    store_begin_run(l->store, l->c.info.size, host_name(), (uint32_t)getpid(), host_epoch_ms(),
 	                    &l->run, f) ||
 	    store_put_run_job(l->store, l->run, host_batch_job(&l->arena), f) ||
@@ -1115,6 +1119,24 @@ static void open_council(struct leader *l)
 			l->council = council_new(&c);
 }
 
+/* Nothing of the last run may meet its own successor. */
+static void fence_remains(struct leader *l)
+{
+	int64_t longest_ms;
+	uint32_t n;
+	char text[TEXT_NUMBER];
+
+	remains_await(&l->remains);
+	n = remains_fence(&l->remains, l->sched, l->now_ms, &longest_ms);
+	if (!n)
+		return;
+	text_duration(text, longest_ms);
+	fprintf(stderr,
+	        "ranksweep: %u unit%s for at most %s: the last run left %s on hosts that cannot be seen from "
+	        "here, where %s may go on so long\n",
+	        n, n == 1 ? " waits" : "s wait", text, n == 1 ? "it" : "them", n == 1 ? "it" : "they");
+}
+
 static int replay(struct leader *l, struct fault *f)
 {
 	struct actions acts = {.scratch = &l->scratch};
@@ -1123,6 +1145,7 @@ static int replay(struct leader *l, struct fault *f)
 	open_council(l);
 	if (load_sched(l, f) || name_phases(l, f))
 		return -1;
+	fence_remains(l);
 	sched_resume(l->sched, l->now_ms, &acts);
 	return act_all(l, &acts, f);
 }

@@ -18,7 +18,7 @@ struct model_unit {
 	bool given_up; /* in this step */
 	bool in_reach; /* of a reset or delete that somebody asked for */
 	uint32_t worker, lease;
-	int64_t due_ms;
+	int64_t due_ms, fence_ms;
 };
 
 struct model_trial {
@@ -958,7 +958,8 @@ static bool is_due(const struct model *m, uint32_t unit)
 {
 	const struct model_unit *u = unit_at(m, unit);
 
-	return is_there(m, unit) && u->fact.state == UNIT_READY && !u->fact.pending && u->due_ms <= m->now_ms;
+	return is_there(m, unit) && u->fact.state == UNIT_READY && !u->fact.pending &&
+	       u->due_ms <= m->now_ms && u->fence_ms <= m->now_ms;
 }
 
 /* Among units that could have had the room, none has a higher priority. */
@@ -1020,6 +1021,8 @@ static const char *check_assign(struct model *m, const struct action *a)
 		return "a unit is assigned to a worker that is not there";
 	if (u->due_ms > m->now_ms)
 		return "a unit is assigned before its back-off is over";
+	if (u->fence_ms > m->now_ms)
+		return "a unit is assigned while its last attempt may go on elsewhere";
 	wrong = check_priority(m, a->unit, a->worker);
 	if (!wrong)
 		wrong = check_order(m, a->unit, a->worker);
@@ -1039,6 +1042,11 @@ static const char *check_assign(struct model *m, const struct action *a)
 		if (room_for(m, i, a->unit))
 			return "a unit is held by one worker while another has room";
 	return NULL;
+}
+
+void model_fence(struct model *m, uint32_t unit, int64_t until_ms)
+{
+	unit_at(m, unit)->fence_ms = until_ms;
 }
 
 const char *model_action(struct model *m, const struct action *a, const struct sched *s)

@@ -9,6 +9,8 @@
 struct model;
 
 /* With what earlier launches committed. */
+/* No attempt of this unit may begin before. */
+void model_fence(struct model *m, uint32_t unit, int64_t until_ms);
 struct model *model_new(struct arena *a, const struct study *s, uint32_t prefetch,
                         const struct record *records, uint32_t nrecords);
 /* In the order of a turn: the event, its records, its actions, then the state as a whole. */

@@ -848,6 +848,21 @@ static void check_replay(struct sim *m)
 	arena_finish(&a);
 }
 
+/* Of what ran when the last launch died, some may go on for a while on hosts that nobody hears. */
+static void fence_some(struct sim *m)
+{
+	for (uint32_t u = 1; u <= sched_unit_count(m->sched); u++) {
+		struct unit_view v;
+		int64_t until = m->now_ms + (int64_t)rng_below(&m->rng, 5000);
+
+		sched_unit(m->sched, u, &v);
+		if (!m->chaos || !v.trial || v.fact.state != UNIT_RUNNING || !chance(m, 300))
+			continue;
+		sched_fence(m->sched, u, until);
+		model_fence(m->model, u, until);
+	}
+}
+
 static void launch(struct sim *m)
 {
 	struct fault f = {0};
@@ -863,6 +878,7 @@ static void launch(struct sim *m)
 		return;
 	}
 	m->model = model_new(m->arena, m->study, m->config->prefetch, m->records, m->nrecords);
+	fence_some(m);
 	turn(m, &tick, false);
 	m->nworkers = m->config->workers ? m->config->workers : 1 + (uint32_t)rng_below(&m->rng, MAX_WORKERS);
 	for (uint32_t i = 0; i < m->nworkers; i++)

@@ -46,8 +46,9 @@ finish() { # NAME LOST
     is "$1: all units are done" "$(sql "$1.db" "select state, count(*) from units group by 1")" "done|12"
     is "$1: no failure was counted" "$(sql "$1.db" "select sum(failures) from units")" 0
     is "$1: nothing ran twice at a time" "$(cat doubles)" ""
-    is "$1: the view runs tells how many were lost" "$(sql "$1.db" "select lost from runs")" "$2"
+    is "$1: the view runs tells how many were lost" "$(sql "$1.db" "select sum(lost) from runs")" "$2"
 }
+not_empty() { ! cluster_empty "$1" "^sh train.sh"; }
 none_but_ours() { # HOST...
     local host
     for host; do
@@ -100,5 +101,16 @@ begin killed
 kill -9 "$pid" $(cluster_pids n0 "^mpirun")
 ok "killed: no trainer is left on any host 2 s later" wait_for 2 none_here "^sh train.sh"
 ok "killed: nor anything else" wait_for 10 none_but_ours n0 n1 n2
-: >go
+
+# ---- rank 0's host is cut off and taken for dead: its command goes on there, while the others still have their units -----
+begin behind
+cluster_cut n1
+# shellcheck disable=SC2046 # lists of numbers
+kill -9 "$pid" $(cluster_pids n0 "^mpirun")
+ok "behind: rank 0 is gone" wait_for 10 none_but_ours n0
+ok "behind: n1 has not heard of it" not_empty n1
+start cluster_run behind.yaml --ranks 1 --progress none >out 2>err
+ok "behind: what n1 had waits" wait_for 10 grep -q "the last run left .* on hosts that cannot be seen" err
+finish behind 0
+cluster_heal n1
 done_testing

@@ -782,6 +782,39 @@ static void a_resume_loses_what_ran_and_repeats_nothing(void **state)
 	run_finish(r);
 }
 
+/* What may still run elsewhere begins again only when it cannot any more, whatever users do to it. */
+static void a_fence_holds_back_what_may_still_run(void **state)
+{
+	struct run *r = run_new();
+
+	(void)state;
+	gen_phase(r->gen, "a");
+	gen_random(r->gen, 3);
+	start(r, 0);
+	up(r, 0, 2);
+	r->seen = r->nlog;
+	r->sched = replayed(r);
+	sched_fence(r->sched, 1, 5000);
+	tick(r, 0);
+	up(r, 0, 1);
+	assert_string_equal(assigned(r), "2@0 3@0");
+	request(r, REQUEST_HOLD, 1);
+	request(r, REQUEST_RELEASE, 1);
+	request(r, REQUEST_RESET, 1);
+	done(r, 2, 1);
+	done(r, 3, 1);
+	assert_false(r->finished);
+	assert_int_equal(sched_next_tick_ms(r->sched), 5000);
+	tick(r, 4999);
+	assert_string_equal(assigned(r), "");
+	tick(r, 1);
+	assert_string_equal(assigned(r), "1@0");
+	done(r, 1, 1);
+	assert_true(r->finished);
+	assert_int_equal(r->code, FAULT_NONE);
+	run_finish(r);
+}
+
 static void a_longer_grid_adds_its_new_points_only(void **state)
 {
 	struct run *r = run_new();
@@ -983,6 +1016,7 @@ int main(void)
 	    cmocka_unit_test(the_worker_is_right_about_what_it_started),
 	    cmocka_unit_test(stale_and_wild_messages_change_nothing),
 	    cmocka_unit_test(a_resume_loses_what_ran_and_repeats_nothing),
+	    cmocka_unit_test(a_fence_holds_back_what_may_still_run),
 	    cmocka_unit_test(a_longer_grid_adds_its_new_points_only),
 	    cmocka_unit_test(numbers_left_out_stay_unused),
 	    cmocka_unit_test(damaged_records_are_refused),
