@@ -56,7 +56,8 @@ struct plan_unit {
 	uint8_t queue : 4; /* which ready queue it is in, 0: none */
 	bool delayed : 1;  /* ready, but waiting for its back-off */
 	uint8_t pending : 3;
-	bool fenced : 1; /* see sched_fence */
+	bool fenced : 1;  /* see sched_fence */
+	bool suspect : 1; /* see sched_nodes.c */
 };
 
 /* What a scheduled job with `best=N` comes after: the winners among these, once all are final. They are

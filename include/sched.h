@@ -128,6 +128,7 @@ struct event {
 	enum event_kind kind;
 	int64_t now_ms;       /* any monotonic origin; never decreases */
 	uint32_t worker;      /* small number chosen by the caller (the rank); < SCHED_MAX_WORKERS */
+	uint32_t node;        /* WORKER_UP: workers of one host have one number; small, < SCHED_MAX_WORKERS */
 	uint32_t cpus, gpus;  /* WORKER_UP: capacity */
 	int64_t memory_bytes; /* WORKER_UP: 0 unknown */
 	uint32_t unit, lease;
@@ -228,12 +229,14 @@ enum action_kind {
 	ACTION_ASSIGN, /* worker, unit, lease, attempt */
 	ACTION_CANCEL, /* worker, unit, lease: TERM, grace, KILL; the worker still sends FINISHED */
 	ACTION_RECALL, /* worker, unit, lease: give it back if it has not started */
+	ACTION_NODE,   /* node, n: 1: units die there that do well elsewhere, it gets none any more; 0: it is
+	                  taken back, for no other can do what it can */
 	ACTION_FINISH  /* code, text: the run is over (nothing is live any more) */
 };
 
 struct action {
 	enum action_kind kind;
-	uint32_t worker, unit, lease, attempt, group, n;
+	uint32_t worker, unit, lease, attempt, group, n, node;
 	enum fault_code code;
 	const char *text; /* FINISH: what to tell the user; "" when all is done */
 	struct record record;

@@ -6,7 +6,8 @@
  *   sched_change.c   requests of users              sched_jobs.c     scheduled trials, their picks
  *   sched_values.c   trial values, durations        sched_view.c     questions
  *   sched_prune.c    trials given up, rungs         sched_feed.c     searches that learn
- *   sched_race.c     races of folds                 sched_audit.c    self-check and dump */
+ *   sched_race.c     races of folds                 sched_nodes.c    nodes where units die
+ *   sched_audit.c    self-check and dump */
 #ifndef SCHED_CORE_H
 #define SCHED_CORE_H
 
@@ -69,11 +70,21 @@ struct worker_node {
 	bool in;
 };
 struct worker {
-	bool up;
+	bool up, aside; /* aside: with its node */
+	uint32_t node;
 	uint32_t cpus, gpus, free_cpus, free_gpus;
 	int64_t memory_bytes, free_memory; /* capacity 0: unknown, not counted */
 	struct slot_list running, held;
 	struct worker_node *nodes; /* by need and list kind */
+};
+
+struct node {
+	uint64_t done, failed; /* attempts */
+	uint32_t blamed;       /* units that failed here and did well elsewhere, since one did well here */
+	bool aside;
+};
+struct suspicion {
+	uint32_t unit, node;
 };
 
 struct fence {
@@ -142,6 +153,10 @@ struct sched {
 	struct worker **workers; /* by number; NULL: never seen */
 	uint32_t nworkers, workers_up;
 	uint64_t cpus_up;
+	struct node *nodes;
+	uint32_t nnodes, naside;
+	struct suspicion *suspicions; /* see sched_nodes.c */
+	uint32_t nsuspicions;
 	bool seen_worker;
 	struct slab slots;
 	uint32_t free_slot, live, last_lease;
@@ -164,6 +179,8 @@ struct sched {
 
 	bool alike; /* so far every attempt of this launch failed in one way, and no unit is done */
 	uint32_t nalike, alike_units[ALIKE_ATTEMPTS];
+	uint32_t alike_node; /* where the last one was */
+	bool alike_spread;   /* they were not all on one node */
 	struct attempt_result alike_result;
 	int64_t unfit_since_ms; /* INT64_MAX: not waiting */
 };
@@ -389,8 +406,25 @@ void sched_cancel_live(struct sched *s);
 /* Stop the live attempt of this unit. */
 void sched_cancel(struct sched *s, uint32_t unit);
 
+/* It is up, and its whole capacity is enough; and it is not set aside. */
+bool sched_is_large(const struct worker *w, const struct need *n);
+bool sched_is_able(const struct worker *w, const struct need *n);
+/* Its node is set aside, or back. */
+void sched_worker_aside(struct sched *s, uint32_t worker, bool aside);
+
+/* ---- sched_nodes.c -------------------------------------------------------------------------------- */
+void sched_node_grow(struct sched *s, uint32_t node);
+/* An attempt has ended so, and the unit is in this state now. */
+void sched_node_result(struct sched *s, uint32_t unit, uint32_t worker, enum unit_state now,
+                       enum reason reason);
+/* It has failed on the node of this worker, and another node could take it. */
+bool sched_avoids(const struct sched *s, uint32_t unit, uint32_t worker);
+/* Workers came or went: is a good one left? */
+void sched_nodes_settle(struct sched *s);
+void sched_adopt_nodes(struct sched *s, const struct sched *from);
+
 /* ---- sched_end.c ---------------------------------------------------------------------------------- */
-void sched_note_result(struct sched *s, uint32_t unit, const struct attempt_result *r);
+void sched_note_result(struct sched *s, uint32_t unit, uint32_t worker, const struct attempt_result *r);
 void sched_check_study_stop(struct sched *s, uint32_t trial);
 void sched_stop(struct sched *s, enum stop_kind kind);
 void sched_maybe_finish(struct sched *s);

@@ -121,7 +121,8 @@ static int look_at_ranks(struct look *l, struct fault *f)
 	l->ranks = arena_array(&l->out->arena, (size_t)l->nranks + 1, sizeof *l->ranks);
 	l->pids = arena_array(&l->out->arena, (size_t)l->nranks + 1, sizeof *l->pids);
 	if (store_select(l->db.store,
-	                 arena_printf(&l->out->arena, "SELECT rank, host, pid FROM workers WHERE run = %lld AND lost IS NULL",
+	                 arena_printf(&l->out->arena,
+	                              "SELECT rank, host, pid FROM workers WHERE run = %lld AND lost IS NULL",
 	                              (long long)l->run),
 	                 NULL, &rows, f))
 		return -1;

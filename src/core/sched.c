@@ -385,6 +385,8 @@ void sched_adopt(struct sched *s, const struct sched *from)
 	s->stop = from->stop;
 	s->alike = from->alike;
 	s->nalike = from->nalike;
+	s->alike_node = from->alike_node;
+	s->alike_spread = from->alike_spread;
 	memcpy(s->alike_units, from->alike_units, sizeof s->alike_units);
 	s->alike_result = from->alike_result;
 	adopt_durations(s, from);

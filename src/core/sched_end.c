@@ -21,8 +21,19 @@ static bool same_failure(const struct attempt_result *a, const struct attempt_re
 }
 
 /* A study whose first attempts all fail in one way has a wrong command line, not bad luck. */
-void sched_note_result(struct sched *s, uint32_t unit, const struct attempt_result *r)
+/* ... unless it is all of one node, and there are others. */
+static bool may_be_the_node(const struct sched *s)
 {
+	for (uint32_t i = 0; i < s->nworkers && !s->alike_spread; i++)
+		if (s->workers[i] && s->workers[i]->up && s->workers[i]->node != s->alike_node)
+			return true;
+	return false;
+}
+
+void sched_note_result(struct sched *s, uint32_t unit, uint32_t worker, const struct attempt_result *r)
+{
+	uint32_t node = s->workers[worker]->node;
+
 	if (!s->alike || s->stop)
 		return;
 	if (r->reason == REASON_NONE || r->reason == REASON_LOST || r->reason == REASON_REQUEUE ||
@@ -30,10 +41,16 @@ void sched_note_result(struct sched *s, uint32_t unit, const struct attempt_resu
 		s->alike = false;
 		return;
 	}
+	s->alike_spread = s->nalike && (s->alike_spread || node != s->alike_node);
+	s->alike_node = node;
 	s->alike_result = *r;
 	s->alike_units[s->nalike++] = unit;
 	if (s->nalike < ALIKE_ATTEMPTS)
 		return;
+	if (may_be_the_node(s)) {
+		s->nalike--;
+		return;
+	}
 	sched_stop(s, STOP_ALIKE);
 	for (uint32_t i = 0; i < s->nalike; i++)
 		sched_reopen(s, s->alike_units[i]);

@@ -14,6 +14,9 @@
 
 #include <math.h>
 
+/* Such units at a time are many: then there are so many failures that a slot may idle for it. */
+enum { PASSED_MAX = 32 };
+
 /* ---- needs ------------------------------------------------------------------------------------------ */
 static uint32_t need_of(struct sched *s, const struct limits *l)
 {
@@ -47,10 +50,15 @@ static bool has_room(const struct worker *w, const struct need *n)
 	       (w->memory_bytes == 0 || w->free_memory >= n->memory_bytes);
 }
 
-static bool is_able(const struct worker *w, const struct need *n)
+bool sched_is_large(const struct worker *w, const struct need *n)
 {
 	return w->up && w->cpus >= n->cpus && w->gpus >= n->gpus &&
 	       (w->memory_bytes == 0 || w->memory_bytes >= n->memory_bytes);
+}
+
+bool sched_is_able(const struct worker *w, const struct need *n)
+{
+	return !w->aside && sched_is_large(w, n);
 }
 
 static void take_room(struct worker *w, const struct need *n)
@@ -114,8 +122,8 @@ static void place_worker(struct sched *s, uint32_t worker, bool used)
 	const struct worker *w = s->workers[worker];
 
 	for (uint32_t i = 0; i < s->nneeds; i++) {
-		bool want[LIST_KINDS] = {has_room(w, &s->needs[i]),
-		                         is_able(w, &s->needs[i]) && w->held.count < held_max(s, w)};
+		bool want[LIST_KINDS] = {has_room(w, &s->needs[i]) && !w->aside,
+		                         sched_is_able(w, &s->needs[i]) && w->held.count < held_max(s, w)};
 
 		for (enum list_kind k = LIST_FREE; k < LIST_KINDS; k++) {
 			bool in = node_at(s, worker, i, k)->in;
@@ -277,6 +285,23 @@ static bool make_room(struct sched *s, const struct slot *x)
 	return has_room(w, unit_need(s, x->unit));
 }
 
+static void tell(struct sched *s, const struct slot *x, enum action_kind kind)
+{
+	struct action *a = sched_action(s, kind);
+
+	a->worker = x->worker;
+	a->unit = x->unit;
+	a->lease = x->lease;
+}
+
+static void recall_slot(struct sched *s, uint32_t slot)
+{
+	recallable_remove(s, slot);
+	sched_slot(s, slot)->recalling = true;
+	unit_need(s, sched_slot(s, slot)->unit)->recalls++;
+	tell(s, sched_slot(s, slot), ACTION_RECALL);
+}
+
 static void promote_held(struct sched *s, uint32_t worker)
 {
 	struct worker *w = s->workers[worker];
@@ -314,12 +339,15 @@ void sched_worker_up(struct sched *s, const struct event *e)
 {
 	struct worker *w;
 
-	if (e->worker >= SCHED_MAX_WORKERS)
+	if (e->worker >= SCHED_MAX_WORKERS || e->node >= SCHED_MAX_WORKERS)
 		return;
 	w = worker_at(s, e->worker);
 	if (w->up)
 		return;
+	sched_node_grow(s, e->node);
 	w->up = true;
+	w->node = e->node;
+	w->aside = s->nodes[e->node].aside;
 	w->cpus = w->free_cpus = e->cpus ? e->cpus : 1;
 	w->gpus = w->free_gpus = e->gpus;
 	w->memory_bytes = w->free_memory = e->memory_bytes > 0 ? e->memory_bytes : 0;
@@ -327,8 +355,26 @@ void sched_worker_up(struct sched *s, const struct event *e)
 	s->cpus_up += w->cpus;
 	s->seen_worker = true;
 	for (uint32_t i = 0; i < s->nneeds; i++)
-		s->needs[i].able += is_able(w, &s->needs[i]);
+		s->needs[i].able += sched_is_able(w, &s->needs[i]);
 	place_worker(s, e->worker, false);
+	sched_nodes_settle(s);
+}
+
+/* What it holds ahead of need goes to others; what it runs ends by itself. */
+void sched_worker_aside(struct sched *s, uint32_t worker, bool aside)
+{
+	struct worker *w = s->workers[worker];
+
+	for (uint32_t i = 0; i < s->nneeds; i++)
+		s->needs[i].able -= sched_is_able(w, &s->needs[i]);
+	w->aside = aside;
+	for (uint32_t i = 0; i < s->nneeds; i++)
+		s->needs[i].able += sched_is_able(w, &s->needs[i]);
+	if (w->up)
+		place_worker(s, worker, false);
+	for (uint32_t slot = w->held.head; slot && aside; slot = sched_slot(s, slot)->next)
+		if (recallable(sched_slot(s, slot)))
+			recall_slot(s, slot);
 }
 
 static void lose_slots(struct sched *s, struct slot_list *l)
@@ -354,13 +400,14 @@ void sched_worker_lost(struct sched *s, uint32_t worker)
 		return;
 	w = s->workers[worker];
 	for (uint32_t i = 0; i < s->nneeds; i++)
-		s->needs[i].able -= is_able(w, &s->needs[i]);
+		s->needs[i].able -= sched_is_able(w, &s->needs[i]);
 	w->up = false;
 	s->workers_up--;
 	s->cpus_up -= w->cpus;
 	place_worker(s, worker, false);
 	lose_slots(s, &w->running);
 	lose_slots(s, &w->held);
+	sched_nodes_settle(s);
 }
 
 struct slot *sched_event_slot(const struct sched *s, const struct event *e)
@@ -469,12 +516,14 @@ static void adopt_slots(struct sched *s, const struct sched *from, uint32_t work
 
 void sched_adopt_workers(struct sched *s, const struct sched *from)
 {
+	sched_adopt_nodes(s, from);
 	for (uint32_t i = 0; i < from->nworkers; i++) {
 		const struct worker *w = from->workers[i];
 		struct event up = {.kind = EVENT_WORKER_UP, .worker = i};
 
 		if (!w || !w->up)
 			continue;
+		up.node = w->node;
 		up.cpus = w->cpus;
 		up.gpus = w->gpus;
 		up.memory_bytes = w->memory_bytes;
@@ -547,9 +596,18 @@ static uint32_t choose(const struct sched *s, enum list_kind kind)
 	return best.unit;
 }
 
-static void assign(struct sched *s, uint32_t unit, enum list_kind kind)
+/* The first one in the list that this unit may try, counted from 1; 0: none. */
+static uint32_t pick_worker(struct sched *s, uint32_t unit, enum list_kind kind)
 {
-	uint32_t worker = unit_need(s, unit)->lists[kind].head - 1;
+	uint32_t need = s->phases[sched_phase_of(s, unit)].need, w = s->needs[need].lists[kind].head;
+
+	while (w && sched_avoids(s, unit, w - 1))
+		w = node_at(s, w - 1, need, kind)->next;
+	return w;
+}
+
+static void assign(struct sched *s, uint32_t unit, uint32_t worker, enum list_kind kind)
+{
 	struct action *a;
 	uint32_t slot;
 
@@ -563,36 +621,44 @@ static void assign(struct sched *s, uint32_t unit, enum list_kind kind)
 	a->attempt = plan_unit(&s->plan, unit)->attempts;
 }
 
-static void tell(struct sched *s, const struct slot *x, enum action_kind kind)
-{
-	struct action *a = sched_action(s, kind);
-
-	a->worker = x->worker;
-	a->unit = x->unit;
-	a->lease = x->lease;
-}
-
 /* No ready unit is left for these workers with room, but others hold some they have not started. */
 static void recall(struct sched *s, struct need *n)
 {
-	while (n->newest_held && n->recalls < n->lists[LIST_FREE].count) {
-		uint32_t slot = n->newest_held;
+	uint32_t next;
 
-		recallable_remove(s, slot);
-		sched_slot(s, slot)->recalling = true;
-		n->recalls++;
-		tell(s, sched_slot(s, slot), ACTION_RECALL);
+	for (uint32_t slot = n->newest_held; slot && n->recalls < n->lists[LIST_FREE].count; slot = next) {
+		next = sched_slot(s, slot)->held_next;
+		if (pick_worker(s, sched_slot(s, slot)->unit, LIST_FREE))
+			recall_slot(s, slot);
 	}
+}
+
+/* Units that must not try the workers there are wait beside the queue, so that others are found behind them.
+ */
+static void assign_all(struct sched *s, enum list_kind kind)
+{
+	uint32_t passed[PASSED_MAX], n = 0, unit;
+
+	while ((unit = choose(s, kind))) {
+		uint32_t fold = sched_race_fold(s, unit), worker = pick_worker(s, fold, kind);
+
+		if (!worker && n == PASSED_MAX)
+			break;
+		if (worker) {
+			assign(s, fold, worker - 1, kind);
+		} else {
+			sched_dequeue(s, unit);
+			passed[n++] = unit;
+		}
+	}
+	while (n > 0)
+		sched_enqueue(s, passed[--n]);
 }
 
 void sched_assign(struct sched *s)
 {
-	uint32_t unit;
-
-	while ((unit = choose(s, LIST_FREE)))
-		assign(s, sched_race_fold(s, unit), LIST_FREE);
-	while ((unit = choose(s, LIST_SPARE)))
-		assign(s, sched_race_fold(s, unit), LIST_SPARE);
+	assign_all(s, LIST_FREE);
+	assign_all(s, LIST_SPARE);
 	for (uint32_t i = 0; i < s->nneeds; i++)
 		recall(s, &s->needs[i]);
 }

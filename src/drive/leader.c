@@ -75,6 +75,8 @@ struct leader {
 	struct progress progress;
 	struct desk desk;
 	struct roster *roster;
+	const char **node_names; /* hosts of workers, in the order in which they came */
+	uint32_t nnodes;
 	struct remains remains; /* of the last run */
 	uint64_t run;
 	struct outbox *out;
@@ -215,6 +217,22 @@ static int lease_message(struct leader *l, enum msg_kind kind, const struct acti
 	return say(l, a->worker, &m, f);
 }
 
+static int tell_node(struct leader *l, const struct action *a, struct fault *f)
+{
+	const char *text = arena_printf(
+	    &l->scratch,
+	    a->n ? "bad node %s: units that failed there did well elsewhere; it gets no more of them"
+	         : "bad node %s is taken back: no other can do what it can",
+	    l->node_names[a->node]);
+
+	progress_end(&l->progress);
+	fprintf(stderr, "ranksweep: %s\n", text);
+	return ledger_begin(&l->ledger, f) ||
+	               store_put_audit(l->store, l->ledger.now_ms, "rank 0", text, 0, NULL, f)
+	           ? -1
+	           : 0;
+}
+
 static int act(struct leader *l, const struct action *a, struct fault *f)
 {
 	switch (a->kind) {
@@ -230,6 +248,8 @@ static int act(struct leader *l, const struct action *a, struct fault *f)
 		return lease_message(l, MSG_CANCEL, a, f);
 	case ACTION_RECALL:
 		return lease_message(l, MSG_RECALL, a, f);
+	case ACTION_NODE:
+		return tell_node(l, a, f);
 	case ACTION_FINISH:
 		l->finished = true;
 		fault_set(&l->verdict, a->code, "%s", a->text ? a->text : "");
@@ -375,6 +395,15 @@ static int lose_workers(struct leader *l, struct fault *f)
 	return 0;
 }
 
+static uint32_t node_number(struct leader *l, const char *host)
+{
+	for (uint32_t i = 0; i < l->nnodes; i++)
+		if (!strcmp(l->node_names[i], host))
+			return i;
+	l->node_names[l->nnodes] = arena_strdup(&l->arena, host);
+	return l->nnodes++;
+}
+
 static int on_hello(struct leader *l, uint32_t from, const struct msg_hello *h, struct fault *f)
 {
 	const struct store_worker row = {
@@ -392,6 +421,7 @@ static int on_hello(struct leader *l, uint32_t from, const struct msg_hello *h, 
 	                              .space = host_identity("pid")}};
 	struct event e = {.kind = EVENT_WORKER_UP,
 	                  .worker = from,
+	                  .node = node_number(l, h->host),
 	                  .cpus = h->cpus,
 	                  .gpus = h->gpus,
 	                  .memory_bytes = h->memory_bytes};
@@ -1195,6 +1225,7 @@ int leader_open(const struct leader_config *c, struct leader **out, struct fault
 	set_end(l);
 	if (open_database(l, f) || begin_run(l, f) || replay(l, f))
 		return -1;
+	l->node_names = arena_array(&l->arena, (size_t)c->info.size + 1, sizeof *l->node_names);
 	l->roster = roster_new(&l->arena, c->info.size, c->info.rank, patience_ms(l));
 	progress_init(&l->progress, c->progress, l->sched, l->now_ms);
 	if (take_first_requests(l, f))

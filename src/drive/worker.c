@@ -42,7 +42,9 @@ enum {
 	BRIEF_MS = 20,
 	BEATS_PER_LEASE = 6,
 	BEATS_UNANSWERED = 3, /* more are not sent: they would only wait in the same queue */
-	SILENCE = 3,          /* times lost_after without a word of rank 0: it will not come any more */
+	/* Times lost_after without a word of rank 0: it will not come any more. After a cut TCP waits as long
+	 * again as the cut was before it tries once more. */
+	SILENCE = 10,
 	PATIENCE_MS = 600000, /* the same, before it has said anything */
 	MAX_PHASES = 4096
 };

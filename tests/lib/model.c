@@ -19,6 +19,7 @@ struct model_unit {
 	bool in_reach; /* of a reset or delete that somebody asked for */
 	uint32_t worker, lease;
 	int64_t due_ms, fence_ms;
+	uint32_t suspect; /* 1 + the node where it failed last, and nothing did well since; 0: none */
 };
 
 struct model_trial {
@@ -43,7 +44,7 @@ struct model_pick {
 
 struct model_worker {
 	bool up;
-	uint32_t cpus, gpus;
+	uint32_t cpus, gpus, node;
 	int64_t memory;
 	uint32_t held[MODEL_HELD], nheld; /* units, oldest first */
 };
@@ -54,6 +55,7 @@ struct model {
 	uint32_t prefetch;
 	struct slab units, trials, picks, rungs;
 	struct model_worker workers[MODEL_WORKERS];
+	bool aside[MODEL_WORKERS]; /* by node */
 	uint32_t last_lease, first_new_pick;
 	int64_t now_ms;
 	bool stopped, asked_to_stop;
@@ -338,7 +340,7 @@ static void worker_event(struct model *m, const struct event *e)
 		return;
 	w = &m->workers[e->worker];
 	if (e->kind == EVENT_WORKER_UP && !w->up) {
-		*w = (struct model_worker){.up = true, .cpus = e->cpus, .gpus = e->gpus};
+		*w = (struct model_worker){.up = true, .cpus = e->cpus, .gpus = e->gpus, .node = e->node};
 		w->memory = e->memory_bytes;
 	} else if (e->kind == EVENT_WORKER_LOST && w->up) {
 		for (uint32_t u = 1; u <= m->units.count; u++)
@@ -777,6 +779,60 @@ static const char *check_waiting(const struct model *m)
 
 /* ---- units
  * ----------------------------------------------------------------------------------------------------- */
+/* ---- nodes --------------------------------------------------------------------------------------------- */
+static void note_node(struct model *m, const struct record *r)
+{
+	uint32_t node = m->workers[r->worker].node;
+	enum reason why = r->result.reason;
+	bool well = r->fact.state == UNIT_DONE || r->fact.state == UNIT_PAUSED;
+
+	if (unit_at(m, r->unit)->fact.pending)
+		return;
+	if (well || r->fact.state == UNIT_FAILED)
+		unit_at(m, r->unit)->suspect = 0;
+	else if (why == REASON_EXIT || why == REASON_SIGNAL || why == REASON_OOM || why == REASON_TIMEOUT ||
+	         why == REASON_STALL || why == REASON_SPAWN)
+		unit_at(m, r->unit)->suspect = node + 1;
+	for (uint32_t u = 1; well && u <= m->units.count; u++)
+		if (unit_at(m, u)->suspect == node + 1)
+			unit_at(m, u)->suspect = 0;
+}
+
+static bool has_size(const struct model_worker *w, const struct limits *l)
+{
+	return w->up && w->cpus >= l->cpus && w->gpus >= l->gpus &&
+	       (!w->memory || w->memory >= l->memory_bytes);
+}
+
+/* It has the room, and nothing speaks against its node. */
+static bool could_take(const struct model *m, uint32_t worker, uint32_t unit)
+{
+	uint32_t node = m->workers[worker].node;
+	bool others = false;
+
+	if (!m->workers[worker].up || m->aside[node] || !room_for(m, worker, unit))
+		return false;
+	if (unit_at(m, unit)->suspect != node + 1)
+		return true;
+	for (uint32_t w = 0; w < MODEL_WORKERS; w++)
+		others = others || (m->workers[w].node != node && !m->aside[m->workers[w].node] &&
+		                    has_size(&m->workers[w], &phase_of(m, unit)->limits));
+	return !others;
+}
+
+static const char *check_node(struct model *m, const struct action *a)
+{
+	bool good = false;
+
+	m->aside[a->node] = a->n;
+	for (uint32_t u = 1; u <= m->units.count; u++)
+		if (unit_at(m, u)->suspect == a->node + 1)
+			unit_at(m, u)->suspect = 0;
+	for (uint32_t w = 0; w < MODEL_WORKERS; w++)
+		good = good || (m->workers[w].up && !m->aside[m->workers[w].node]);
+	return good ? NULL : "the last good node is set aside";
+}
+
 static const char *check_end(struct model *m, const struct record *r)
 {
 	struct model_unit *u = unit_at(m, r->unit);
@@ -921,7 +977,9 @@ const char *model_record(struct model *m, const struct record *r, const struct s
 			return "an attempt is not given back";
 		return NULL;
 	case RECORD_END:
-		return check_end(m, r);
+		wrong = check_end(m, r);
+		note_node(m, r);
+		return wrong;
 	case RECORD_UNIT:
 		wrong = check_unit(m, r);
 		unit_at(m, r->unit)->given_up =
@@ -967,7 +1025,7 @@ static const char *check_priority(struct model *m, uint32_t unit, uint32_t worke
 {
 	for (uint32_t v = 1; v <= m->units.count; v++)
 		if (unit_at(m, v)->fact.priority > unit_at(m, unit)->fact.priority && is_due(m, v) &&
-		    room_for(m, worker, v))
+		    could_take(m, worker, v))
 			return "a unit of higher priority has to wait";
 	return NULL;
 }
@@ -996,7 +1054,7 @@ static const char *check_order(struct model *m, uint32_t unit, uint32_t worker)
 
 		if (unit_at(m, v)->trial != u->trial && is_due(m, v) && begun(m, t) && !may_wait(m, v) &&
 		    unit_at(m, v)->fact.priority >= u->fact.priority && !units_in(m, t, UNIT_FAILED) &&
-		    room_for(m, worker, v))
+		    could_take(m, worker, v))
 			return "a new trial is begun before the units of begun ones";
 	}
 	return NULL;
@@ -1019,6 +1077,10 @@ static const char *check_assign(struct model *m, const struct action *a)
 		return "a lease is used twice";
 	if (!w->up)
 		return "a unit is assigned to a worker that is not there";
+	if (m->aside[w->node])
+		return "a unit is assigned to a node that was set aside";
+	if (room_for(m, a->worker, a->unit) && !could_take(m, a->worker, a->unit))
+		return "a unit is tried again on the node where it failed";
 	if (u->due_ms > m->now_ms)
 		return "a unit is assigned before its back-off is over";
 	if (u->fence_ms > m->now_ms)
@@ -1039,7 +1101,7 @@ static const char *check_assign(struct model *m, const struct action *a)
 		return "the capacity of a worker is exceeded";
 	hold(m, w, a->unit);
 	for (uint32_t i = 0; i < MODEL_WORKERS; i++)
-		if (room_for(m, i, a->unit))
+		if (could_take(m, i, a->unit))
 			return "a unit is held by one worker while another has room";
 	return NULL;
 }
@@ -1051,11 +1113,13 @@ void model_fence(struct model *m, uint32_t unit, int64_t until_ms)
 
 const char *model_action(struct model *m, const struct action *a, const struct sched *s)
 {
-	struct model_unit *u = unit_at(m, a->unit);
+	struct model_unit *u = a->unit ? unit_at(m, a->unit) : NULL;
 
 	(void)s;
 	if (a->kind == ACTION_ASSIGN)
 		return check_assign(m, a);
+	if (a->kind == ACTION_NODE)
+		return check_node(m, a);
 	if (!u->live || u->worker != a->worker || u->lease != a->lease)
 		return "a worker is told about an attempt it does not have";
 	m->stopped |= a->kind == ACTION_CANCEL && !u->fact.pending;
@@ -1073,7 +1137,7 @@ static const char *check_recalled(const struct model *m, uint32_t unit)
 	bool idle = false;
 
 	for (uint32_t w = 0; w < MODEL_WORKERS; w++)
-		idle = idle || room_for(m, w, unit);
+		idle = idle || could_take(m, w, unit);
 	for (uint32_t u = 1; u <= m->units.count && idle; u++) {
 		const struct limits *x = &phase_of(m, u)->limits;
 
@@ -1187,7 +1251,7 @@ const char *model_check(struct model *m, const struct sched *s, int64_t now_ms, 
 		if (!is_due(m, u) || may_have_ended(m))
 			continue;
 		for (uint32_t w = 0; w < MODEL_WORKERS; w++)
-			if (room_for(m, w, u))
+			if (could_take(m, w, u))
 				return "a worker idles while a ready unit fits it";
 	}
 	return NULL;

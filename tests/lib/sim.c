@@ -54,6 +54,8 @@ struct sim {
 	int64_t now_ms;
 	struct sim_worker workers[MAX_WORKERS];
 	uint32_t nworkers, launches;
+	uint32_t nnodes, set_aside;
+	bool broken; /* node 1 lets all fail */
 	struct event stale[STALE_KEPT];
 	uint32_t nstale;
 	bool chaos, finished, crashed;
@@ -303,6 +305,10 @@ static void job_ends(struct sim *m, uint32_t worker, uint32_t unit, uint32_t lea
 	unit_result(m, unit, &e.result);
 	if (m->chaos && e.result.reason == REASON_NONE)
 		add_trouble(m, &e.result);
+	if (m->broken && worker % m->nnodes == 1 && j->running) {
+		e.result.reason = REASON_EXIT;
+		e.result.exit_code = 1 + (int32_t)(unit % 2);
+	}
 	if (j->cancelled && chance(m, 700)) {
 		e.result.reason = chance(m, 500) ? REASON_REQUEUE : REASON_SIGNAL;
 		e.result.signal = 15;
@@ -466,6 +472,10 @@ static void act(struct sim *m, const struct action *a)
 	case ACTION_RECALL:
 		wrong(m, model_action(m->model, a, m->sched));
 		to_worker(m, a);
+		return;
+	case ACTION_NODE:
+		m->set_aside += a->n;
+		wrong(m, model_action(m->model, a, m->sched));
 		return;
 	case ACTION_FINISH:
 		m->finished = true;
@@ -766,7 +776,7 @@ static void answer_want(struct sim *m, const struct message *x)
 static void worker_comes(struct sim *m, uint32_t worker)
 {
 	struct sim_worker *w = &m->workers[worker];
-	struct event e = {.kind = EVENT_WORKER_UP, .worker = worker};
+	struct event e = {.kind = EVENT_WORKER_UP, .worker = worker, .node = worker % m->nnodes};
 
 	w->life++;
 	w->alive = true;
@@ -881,6 +891,8 @@ static void launch(struct sim *m)
 	fence_some(m);
 	turn(m, &tick, false);
 	m->nworkers = m->config->workers ? m->config->workers : 1 + (uint32_t)rng_below(&m->rng, MAX_WORKERS);
+	m->nnodes = 1 + (uint32_t)(m->config->seed % 3);
+	m->broken = m->chaos && m->nnodes > 1 && m->config->seed % 4 == 0;
 	for (uint32_t i = 0; i < m->nworkers; i++)
 		worker_comes(m, i);
 }
@@ -950,7 +962,7 @@ const char *sim_run(struct arena *a, const struct sim_config *c, struct sim_outc
 		launch(m);
 		run_launch(m);
 	} while (to_go_on(m));
-	*out =
-	    (struct sim_outcome){m->records, m->nrecords, m->code, m->text, m->steps, m->launches, m->sched};
+	*out = (struct sim_outcome){m->records, m->nrecords, m->code,  m->text,
+	                            m->steps,   m->launches, m->sched, m->set_aside};
 	return m->wrong;
 }

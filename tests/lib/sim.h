@@ -26,6 +26,7 @@ struct sim_outcome {
 	uint64_t steps;
 	uint32_t launches;
 	struct sched *sched; /* as it ended */
+	uint32_t set_aside;  /* nodes, in all launches */
 };
 
 /* Runs the study to its end, through as many launches as it takes. NULL, or the invariant that does not hold.

@@ -31,9 +31,9 @@ END
 begin() { # NAME: the run of this study, with units running on all hosts
     rm -f go
     study "$1" >"$1.yaml"
-    start cluster_run "$1.yaml" --ranks 3 --lost-after 2s --progress none >out 2>err
+    start cluster_run "$1.yaml" --ranks 3 --lost-after 3s --progress none >out 2>err
     ok "$1: units run on all hosts" wait_sql 30 "$1.db" \
-        "select count(distinct host) from units where state='running' and started is not null" 3
+        "select count(distinct host) from units where state='running' and started is not null" 3 || cat err
 }
 lost() { # NAME HOST
     ok "$1: $2 is given up" wait_sql 20 "$1.db" \
@@ -79,7 +79,7 @@ begin healed
 cluster_cut n1
 lost healed n1
 cluster_heal n1
-ok "healed: n1 is taken in anew" wait_sql 30 healed.db "select count(*) from workers where lost is not null" 0
+ok "healed: n1 is taken in anew" wait_sql 30 healed.db "select count(*) from workers where lost is not null" 0 || cat err
 ok "healed: and gets units" wait_for 20 sql_is healed.db \
     "select count(*) > 0 from attempts where host='n1' and state='running' and started is not null" 1
 finish healed 1
@@ -94,6 +94,23 @@ slowed=$(cluster_pids n1)
     kill -CONT $slowed
 }
 finish slow 0
+
+# ---- it is there, but lets all units die -------------------------------------------------------------------------------
+: >go
+study bad >bad.yaml
+sed -i 's/retries: 0/retries: 2/; s/13, 1/41, 1/; s/sh train.sh/sh broken.sh/' bad.yaml
+cat >broken.sh <<'END'
+[ "$(hostname)" != n1 ] || exit 3
+sleep 0.2
+echo "@metric err=$1"
+END
+exits "bad: the run ends well" 0 timeout 60 "$BASH" -c '. "$1"; cluster=$2 rs=$3; cluster_run bad.yaml --ranks 3 --progress none' \
+    sh "$top/tests/lib/cluster.sh" "$cluster" "$rs"
+is "bad: all units are done" "$(sql bad.db "select state, count(*) from units group by 1")" "done|40"
+is "bad: nothing is tried twice there" \
+    "$(sql bad.db "select count(*) from (select unit from attempts where host='n1' group by unit having count(*) > 1)")" 0
+like "bad: n1 is set aside" "$(sql bad.db "select command from audit")" "^bad node n1: "
+like "bad: people are told" "$(cat err)" "bad node n1: "
 
 # ---- the whole launch is killed ----------------------------------------------------------------------------------------
 begin killed
