@@ -373,29 +373,38 @@ static bool draw(struct question *x, struct rng *r)
 	return space_draw(&q->phase->space, &x->v.scope, x->v.u, x->v.own);
 }
 
-/* A finite space, from a place that depends on k: the next point that nobody has. */
+/* From a place that depends on k: the next point that nobody has, of parents that are ready, or of any. */
+static bool find_new(struct question *x, uint64_t start, uint64_t size, bool ready)
+{
+	const struct sampler_ask *q = x->v.q;
+	uint64_t total = size * q->nparents;
+
+	for (uint64_t i = 0; i < total; i++) {
+		uint64_t n = (start + i) % total;
+		uint32_t parent = (uint32_t)(n / size);
+
+		if (ready && !q->ready(q->ctx, parent))
+			continue;
+		search_bind(&x->v, parent);
+		if (space_grid_point(&q->phase->space, &x->v.scope, (int64_t)(n % size), x->v.own) &&
+		    !point_known(x))
+			return true;
+	}
+	return false;
+}
+
+/* A finite space. Where all that could start now is there already, a trial that has to wait is better than
+ * the word that there is none. */
 static enum sampler_answer look_through(struct question *x, uint64_t start)
 {
 	const struct sampler_ask *q = x->v.q;
-	const struct space *s = &q->phase->space;
-	int64_t size = space_size(s);
-	uint64_t total;
+	int64_t size = space_size(&q->phase->space);
 
 	if (size <= 0 || size > LOOKED_THROUGH / q->nparents)
 		return SAMPLER_EXHAUSTED;
-	total = (uint64_t)size * q->nparents;
-	for (uint64_t i = 0; i < total; i++) {
-		uint64_t n = (start + i) % total;
-		uint32_t parent = (uint32_t)(n / (uint64_t)size);
-
-		if (q->ready && !q->ready(q->ctx, parent))
-			continue;
-		search_bind(&x->v, parent);
-		if (space_grid_point(s, &x->v.scope, (int64_t)(n % (uint64_t)size), x->v.own) &&
-		    !point_known(x))
-			return SAMPLER_OK;
-	}
-	return SAMPLER_EXHAUSTED;
+	if (q->ready && find_new(x, start, (uint64_t)size, true))
+		return SAMPLER_OK;
+	return find_new(x, start, (uint64_t)size, false) ? SAMPLER_OK : SAMPLER_EXHAUSTED;
 }
 
 static enum sampler_answer ask_at_random(struct question *x)
@@ -415,11 +424,22 @@ static enum sampler_answer ask_at_random(struct question *x)
 	return known_ones ? look_through(x, rng_next(&r)) : SAMPLER_INFEASIBLE;
 }
 
+static bool any_ready(const struct sampler_ask *q)
+{
+	for (uint32_t i = 0; i < q->nparents; i++)
+		if (q->ready(q->ctx, i))
+			return true;
+	return false;
+}
+
 enum sampler_answer learner_ask(const struct sampler_ask *q, struct value *own, uint32_t *parent)
 {
-	struct question x = {.l = q->learner, .v = {.q = q, .own = own}};
+	struct sampler_ask now = *q;
+	struct question x = {.l = q->learner, .v = {.q = &now, .own = own}};
 	enum sampler_answer answer = SAMPLER_OK;
 
+	if (q->ready && !any_ready(q))
+		now.ready = NULL; /* one of them will be */
 	x.v.u = arena_array(q->scratch, q->phase->space.nparams, sizeof *x.v.u);
 	if (!ask_model(&x))
 		answer = ask_at_random(&x);

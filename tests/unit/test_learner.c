@@ -279,12 +279,40 @@ static void results_are_taken_back(void **state)
 	}
 }
 
+/* That nothing new could start at once is not that there is nothing new. */
+static void parents_that_are_not_ready_are_not_forgotten(void **state)
+{
+	(void)state;
+	for (int k = 0; k < KINDS; k++) {
+		struct fixture x;
+		uint32_t on[PARENTS] = {0};
+
+		open(&x, kinds[k], "[1, 2]", "    params: {a: \"int(1, 3)\"}\n");
+		x.ready[1] = false;
+		for (int i = 0; i < 6; i++) {
+			x.ready[0] = i < 4;
+			assert_int_equal(ask(&x), SAMPLER_OK);
+			assert_true(i >= 3 || x.parent == 0);
+			on[x.parent]++;
+			learner_complete(x.learner, begin(&x), i);
+		}
+		assert_int_equal(on[0], 3);
+		assert_int_equal(on[1], 3);
+		assert_int_equal(ask(&x), SAMPLER_EXHAUSTED);
+		finish(&x);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_finite_space_once_each), cmocka_unit_test(everything_proposed_is_feasible),
-	    cmocka_unit_test(nothing_feasible),         cmocka_unit_test(follows_what_it_is_told),
-	    cmocka_unit_test(parents_are_chosen),       cmocka_unit_test(results_are_taken_back),
+	    cmocka_unit_test(parents_that_are_not_ready_are_not_forgotten),
+	    cmocka_unit_test(a_finite_space_once_each),
+	    cmocka_unit_test(everything_proposed_is_feasible),
+	    cmocka_unit_test(nothing_feasible),
+	    cmocka_unit_test(follows_what_it_is_told),
+	    cmocka_unit_test(parents_are_chosen),
+	    cmocka_unit_test(results_are_taken_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
