@@ -271,7 +271,7 @@ void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct att
 		sched_block_descendants(s, unit);
 	else if (f.failures > failures)
 		back_off(s, unit, f.failures);
-	sched_node_result(s, unit, worker, (enum unit_state)plan_unit(&s->plan, unit)->state, judged.reason);
+	sched_node_result(s, unit, worker, f.state, judged.reason);
 	sched_note_result(s, unit, worker, &judged);
 	sched_check_study_stop(s, plan_unit(&s->plan, unit)->trial);
 	if (f.state == UNIT_DONE)

@@ -183,11 +183,11 @@ void sched_node_result(struct sched *s, uint32_t unit, uint32_t worker, enum uni
 		went_well(s, unit, worker);
 		return;
 	}
-	if (!may_be_the_nodes_fault(reason))
-		return;
-	node_of(s, worker)->failed++;
-	suspect(s, unit, s->workers[worker]->node);
-	if (now == UNIT_FAILED)
+	if (may_be_the_nodes_fault(reason)) {
+		node_of(s, worker)->failed++;
+		suspect(s, unit, s->workers[worker]->node);
+	}
+	if (now == UNIT_FAILED && plan_unit(&s->plan, unit)->suspect)
 		drop(s, find(s, unit));
 }
 
