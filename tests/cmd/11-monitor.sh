@@ -128,9 +128,9 @@ started+=("$asleep")
 kill -STOP "$asleep"
 edit "$(lived 3000) $(heard 650) update run set pid = $asleep"
 is "rank 0 is stopped: that alone is told" "$(monitor x.db --json | jq -c '[.[] | [.kind, .about, .pid]]')" "[[\"stopped\",\"run\",$asleep]]"
-edit "$(lived 3000) $(heard 650) update run set ranks = 2; update attempt set rank = 1; insert into worker values(1, 1, '$host', $asleep)"
+edit "$(lived 3000) $(heard 650) update run set ranks = 2; update attempt set rank = 1; insert into worker(run, rank, host, pid) values(1, 1, '$host', $asleep)"
 is "or the unit's rank" "$(monitor x.db --json | jq -c '[.[] | [.kind, .about, .rank, .pid]]')" "[[\"stopped\",\"rank\",1,$asleep]]"
-edit "$(lived 3000) $(heard 650) update run set ranks = 2; update attempt set rank = 1; insert into worker values(1, 1, '$host', 4000000)"
+edit "$(lived 3000) $(heard 650) update run set ranks = 2; update attempt set rank = 1; insert into worker(run, rank, host, pid) values(1, 1, '$host', 4000000)"
 exits "or it is gone" 1 monitor x.db
 like "with what to do" "$(cat out)" "^rank 1 on $host: process 4000000 is gone, and the run goes on without it; if its units stay as they are, stop the run, and .ranksweep run x.db. goes on$"
 

@@ -78,6 +78,31 @@ is "stopped: the run ends well" $? 0
 all_done stopped stopped.db 6
 rm go
 
+# ---- killed while a long message of it is under way ---------------------------------------------------------
+cat >talk.sh <<'END'
+exec 9>>"lock.$RANKSWEEP_UNIT"
+flock -n 9 || echo "$RANKSWEEP_UNIT" >>doubles
+until [ -e go ]; do sleep 0.05; done
+[ -e said ] || { i=0; while [ $i -lt 3000 ]; do echo "@metric err=$i step=$i"; i=$((i + 1)); done; }
+: >said
+echo "@metric err=1 step=3000"
+END
+study talked 8 | sed 's/train.sh/talk.sh/' >talked.yaml
+start timeout 60 "$rs" run talked.yaml --ranks 3 --progress none >out 2>err
+ok "talked: its units run" wait_for 20 is_running_on talked.db 1
+leader=$(rank_pid 0) victim=$(rank_pid 1)
+kill -STOP "$leader"
+: >go
+ok "talked: a unit has said a lot" wait_for 20 no_trainer_of "$victim"
+sleep 0.5 # its rank sends it within 20 ms; that cannot be seen, as rank 0 does not hear it
+kill -9 "$victim"
+kill -CONT "$leader"
+wait_exit 40 "$pid"
+is "talked: rank 0 hears the others to the end" $? 0
+is "talked: all units are done" "$(sql talked.db "select state, count(*) from units group by 1")" "done|8"
+is "talked: nothing ran twice at a time" "$(cat doubles)" ""
+rm go
+
 # ---- the last one ------------------------------------------------------------------------------------------
 study last 3 >last.yaml
 start timeout 100 "$rs" run last.yaml --ranks 2 --progress none >out 2>err

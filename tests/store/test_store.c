@@ -314,6 +314,44 @@ static void test_job_of_a_run(void **state)
 	store_close(s);
 }
 
+static int note_left(void *ctx, const struct store_left *l, struct fault *f)
+{
+	(void)f;
+	snprintf(ctx, 128, "unit %u rank %u %s %u %u %llx %lld %lld", l->unit, l->worker.rank, l->worker.host,
+	         l->worker.pid, l->worker.keeper_pid, (unsigned long long)l->worker.space,
+	         (long long)l->last_seen_ms, (long long)l->patience_ms);
+	return 0;
+}
+
+/* A worker is given up and comes back; the run dies while it has a unit, which is told to the next one. */
+static void test_lost_workers(void **state)
+{
+	const struct store_worker w = {1, "node9", 78, 79, UINT64_MAX - 1};
+	const struct store_unit running = {6, "running", "", 0, 1, 0, 0, 0, NAN, NAN, 0, 0, 0, 0, NAN};
+	const struct store_attempt_begin begin = {6, 1, 1, 2, "x", 1500};
+	struct fixture *x = *state;
+	struct store *s = small_store(x);
+	char left[128] = "";
+	uint64_t run;
+
+	fine(x, store_begin_run(s, 3, "node1", 77, 1000, &run, &x->f));
+	fine(x, store_put_run_patience(s, run, 100000, &x->f));
+	fine(x, store_put_worker(s, run, &w, &x->f));
+	fine(x, store_lose_worker(s, run, 1, 3000, "silent", &x->f));
+	assert_string_equal(ask(x, s, "SELECT rank, lost, why FROM workers WHERE run = 2"), "1|3|silent");
+	fine(x, store_put_worker(s, run, &w, &x->f));
+	assert_string_equal(ask(x, s, "SELECT rank, lost, why FROM workers WHERE run = 2"), "1|-|-");
+	assert_string_equal(ask(x, s, "SELECT run, lost FROM runs"), "1|0\n2|1");
+	fine(x, store_load_left(s, note_left, left, &x->f));
+	assert_string_equal(left, "");
+	fine(x, store_begin_attempt(s, &begin, &x->f));
+	fine(x, store_put_unit(s, &running, &x->f));
+	fine(x, store_touch_run(s, run, 4000, &x->f));
+	fine(x, store_load_left(s, note_left, left, &x->f));
+	assert_string_equal(left, "unit 6 rank 1 node9 78 79 fffffffffffffffe 4000 100000");
+	store_close(s);
+}
+
 /* A pick whose children do not exist yet is there; each of several children has a row. */
 static void test_picks_for(void **state)
 {
@@ -700,6 +738,7 @@ int main(void)
 	    T(test_views),
 	    T(test_last_heard),
 	    T(test_job_of_a_run),
+	    T(test_lost_workers),
 	    T(test_picks_for),
 	    T(test_coarse_and_fine_edges),
 	    T(test_objective),
