@@ -54,6 +54,7 @@ enum event_kind {
 	EVENT_RECALLED,    /* worker, unit, lease: never started, handed back */
 	EVENT_REQUEST,     /* request: a user's change; *effect says what it came to */
 	EVENT_JOB,         /* job: one scheduled trial; *answer says what became of it */
+	EVENT_DRAIN,       /* end the run: nothing is started any more, what runs may end */
 	EVENT_STOP         /* end the run: running attempts are cancelled (they end as `requeue`) */
 };
 
@@ -259,6 +260,16 @@ struct sched_options {
 	int64_t short_ms;
 	int64_t backoff_ms; /* first retry waits so long, doubling up to 32 times; default 1000 when 0 */
 	bool standing;      /* no run: nothing is assigned, and it never finishes */
+	/* When the run begins, and when it will be stopped (by EVENT_STOP), as now_ms; end 0: not known. What
+	 * cannot end in time is not started, and when nothing else is left the run finishes as stopped. */
+	int64_t begin_ms, end_ms;
+	bool interrupted; /* what ran in the last run was stopped on purpose: it counts as requeued */
+};
+/* How long the successful attempts of a phase took. */
+struct durations {
+	uint64_t n;
+	double seconds, squares; /* sums of the durations, and of their squares */
+	bool saves;              /* its programs save their state: some ended with exit status 75 */
 };
 
 struct sched *sched_new(struct arena *a, const struct study *s, const struct sched_options *o);
@@ -271,6 +282,8 @@ int sched_applied(struct sched *s, struct fault *f);
 /* Then, of a unit that was running when the last run died: its attempt may go on elsewhere until then, so no
  * other one of this unit begins earlier, whatever becomes of it. */
 void sched_fence(struct sched *s, uint32_t unit, int64_t until_ms);
+/* What attempts of earlier runs took, before the first step. */
+void sched_know(struct sched *s, uint32_t phase, const struct durations *d);
 /* Then: units that were running when the last run died become ready again (their
  * attempts end as lost, which counts toward lost_limit but not retries); produces records. */
 void sched_resume(struct sched *s, int64_t now_ms, struct actions *out);
@@ -280,8 +293,8 @@ void sched_preview(struct sched *s, const struct sched_request *r, struct sched_
 /* The same for a job. */
 enum job_answer sched_preview_job(const struct sched *s, const struct sched_job *j);
 /* Between the replay into `s` and its resume: take over from `from`, which has worked on a smaller study of
- * the same database, what is not stored: workers, live attempts with their leases, back-offs, durations.
- * `from` is of no use afterwards. */
+ * the same database, what is not stored: workers, live attempts with their leases, back-offs, durations, the
+ * end. `from` is of no use afterwards. */
 void sched_adopt(struct sched *s, const struct sched *from);
 /* When does the scheduler next want a TICK (a retry waiting for its back-off), or INT64_MAX. */
 int64_t sched_next_tick_ms(const struct sched *s);

@@ -7,7 +7,7 @@
  *   sched_values.c   trial values, durations        sched_view.c     questions
  *   sched_prune.c    trials given up, rungs         sched_feed.c     searches that learn
  *   sched_race.c     races of folds                 sched_nodes.c    nodes where units die
- *   sched_audit.c    self-check and dump */
+ *   sched_time.c     what fits before the end       sched_audit.c    self-check and dump */
 #ifndef SCHED_CORE_H
 #define SCHED_CORE_H
 
@@ -30,10 +30,11 @@ enum ready_queue { READY_NONE, READY_BEGUN, READY_FRESH, READY_LATER, READY_LAST
 struct phase_state {
 	struct queue ready[READY_QUEUES]; /* [READY_NONE] unused */
 	uint64_t by_state[UNIT_STATE_COUNT];
-	uint64_t timed;          /* successful attempts observed in this launch */
-	double seconds;          /* their sum */
+	struct durations durations;
+	int64_t too_late_ms;     /* with less left than this its programs did nothing but save */
 	double critical_seconds; /* expected time through the longest chain of descendants, itself included */
 	uint32_t need;
+	uint32_t held; /* units held ahead of need and not being recalled */
 };
 
 /* A distinct (cpus, gpus, memory): phases with equal needs share the lists of workers that fit them. */
@@ -120,7 +121,8 @@ struct race_field {
 	bool stale; /* a trial is perhaps not complete any more */
 };
 
-enum stop_kind { STOP_NONE, STOP_ASKED, STOP_TARGET, STOP_TRIALS, STOP_ALIKE };
+/* DRAINED: nothing is started any more, what runs may end. */
+enum stop_kind { STOP_NONE, STOP_DRAINED, STOP_ASKED, STOP_TARGET, STOP_TRIALS, STOP_ALIKE };
 
 struct sched {
 	struct arena *arena;
@@ -173,6 +175,7 @@ struct sched {
 	struct closure *closure; /* of the request at work, see sched_change.c */
 
 	uint64_t asked; /* proposals asked for without answer, all groups */
+	uint32_t unfed; /* a phase, from 1, of which trials were not asked for: no time was left; 0: none */
 	uint64_t trials_ended;
 	uint32_t *pick_trials; /* winners of the pick being applied */
 	uint32_t npick, pick_cap;
@@ -300,9 +303,25 @@ double sched_value_in(const struct sched *s, uint32_t trial, enum unit_state sta
  * `number`. */
 bool sched_trial_valid(const struct sched *s, uint32_t trial, double *value);
 bool sched_trial_valid_by(const struct sched *s, uint32_t trial, uint32_t number, double *value);
-/* Observed mean of successful attempts; 1 before the first. */
+/* Mean of successful attempts that are known; 1 before the first. */
 double sched_mean_seconds(const struct sched *s, uint32_t phase);
 void sched_refresh_critical(struct sched *s);
+
+/* ---- sched_time.c ------------------------------------------------------------------------------- */
+/* May a unit of this phase start now, if it is to end in time? Always, where the end is not known. */
+bool sched_in_time(const struct sched *s, uint32_t phase);
+/* Is so little time left that a program which saved without a new step did so for that? */
+bool sched_is_late(const struct sched *s);
+/* A successful attempt of this phase took so long. */
+void sched_observe(struct sched *s, uint32_t phase, double seconds);
+/* One saved its state and asked to be run again; idle: without a new step. */
+void sched_note_requeue(struct sched *s, uint32_t phase, bool idle);
+/* Held units that cannot end in time any more. */
+void sched_recall_late(struct sched *s);
+/* When there will be such; INT64_MAX: never. */
+int64_t sched_next_late_ms(const struct sched *s);
+/* For the verdict: units of this phase were not started. */
+const char *sched_late_text(const struct sched *s, uint32_t phase);
 
 /* ---- sched_grow.c ------------------------------------------------------------------------------- */
 void sched_propose(struct sched *s, const struct event *e);
@@ -403,6 +422,8 @@ void sched_finished(struct sched *s, const struct event *e);
 void sched_recalled(struct sched *s, const struct event *e);
 void sched_assign(struct sched *s);
 void sched_cancel_live(struct sched *s);
+/* All units of this phase that are held ahead of need. */
+void sched_recall_phase(struct sched *s, uint32_t phase);
 /* Stop the live attempt of this unit. */
 void sched_cancel(struct sched *s, uint32_t unit);
 

@@ -371,8 +371,8 @@ static void adopt_durations(struct sched *s, const struct sched *from)
 
 		if (!p)
 			continue;
-		s->phases[p->index].timed = from->phases[i].timed;
-		s->phases[p->index].seconds = from->phases[i].seconds;
+		s->phases[p->index].durations = from->phases[i].durations;
+		s->phases[p->index].too_late_ms = from->phases[i].too_late_ms;
 	}
 	s->recent_seconds = from->recent_seconds;
 	sched_refresh_critical(s);
@@ -382,6 +382,8 @@ void sched_adopt(struct sched *s, const struct sched *from)
 {
 	s->now_ms = from->now_ms;
 	s->adopted = true;
+	s->options.begin_ms = from->options.begin_ms;
+	s->options.end_ms = from->options.end_ms;
 	s->stop = from->stop;
 	s->alike = from->alike;
 	s->nalike = from->nalike;
@@ -431,6 +433,9 @@ static void handle(struct sched *s, const struct event *e)
 	case EVENT_JOB:
 		sched_add_job(s, e);
 		break;
+	case EVENT_DRAIN:
+		sched_stop(s, STOP_DRAINED);
+		break;
 	case EVENT_STOP:
 		sched_stop(s, STOP_ASKED);
 		break;
@@ -450,6 +455,7 @@ void sched_step(struct sched *s, const struct event *e, struct actions *out)
 	if (!s->stop)
 		sched_grow(s);
 	if (!s->stop && !s->options.standing) {
+		sched_recall_late(s);
 		sched_assign(s);
 		sched_feed(s);
 	}
@@ -468,6 +474,8 @@ int64_t sched_next_tick_ms(const struct sched *s)
 		return s->now_ms;
 	if (!s->stop && s->ndelays)
 		next = s->delays[0].due_ms;
+	if (!s->stop && sched_next_late_ms(s) < next)
+		next = sched_next_late_ms(s);
 	if (s->unfit_since_ms != INT64_MAX && s->unfit_since_ms + UNFIT_WAIT_MS < next)
 		next = s->unfit_since_ms + UNFIT_WAIT_MS;
 	return next;

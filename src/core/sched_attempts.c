@@ -101,9 +101,9 @@ static bool retryable(const struct study_phase *ph, const struct unit_fact *f)
 	return (ph->limits.retry_on & 1u << f->reason) && f->failures <= ph->limits.retries;
 }
 
-/* The fact after an attempt that ended so. */
+/* The fact after an attempt that ended so. excused: it was not its own will to be requeued. */
 static void conclude(const struct study_phase *ph, struct unit_fact *f, const struct attempt_result *r,
-                     enum reason reason, bool cancelled)
+                     enum reason reason, bool excused)
 {
 	f->reason = reason;
 	f->state = UNIT_READY;
@@ -115,7 +115,7 @@ static void conclude(const struct study_phase *ph, struct unit_fact *f, const st
 		f->best_step = r->best_step;
 		return;
 	case REASON_REQUEUE:
-		if (cancelled)
+		if (excused)
 			return;
 		f->idle_requeues = r->new_step ? 0 : f->idle_requeues + 1;
 		if (f->idle_requeues < REQUEUE_IDLE_MAX)
@@ -253,7 +253,7 @@ void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct att
 	if (pending)
 		take_back(&f);
 	else
-		conclude(ph, &f, r, judged.reason, cancelled);
+		conclude(ph, &f, r, judged.reason, cancelled || (!r->new_step && sched_is_late(s)));
 	if (!pending && f.state == UNIT_DONE && sched_is_below_top(s, unit, &f.step))
 		f.state = UNIT_PAUSED;
 	if (f.state == UNIT_DONE)
@@ -272,6 +272,8 @@ void sched_end(struct sched *s, uint32_t unit, uint32_t worker, const struct att
 	else if (f.failures > failures)
 		back_off(s, unit, f.failures);
 	sched_node_result(s, unit, worker, f.state, judged.reason);
+	if (r->requeue && !cancelled && !pending)
+		sched_note_requeue(s, ph->index, !r->new_step);
 	sched_note_result(s, unit, worker, &judged);
 	sched_check_study_stop(s, plan_unit(&s->plan, unit)->trial);
 	if (f.state == UNIT_DONE)
@@ -293,7 +295,8 @@ static bool may_retry(const struct sched *s, uint32_t unit)
 static void lose(struct sched *s, uint32_t unit)
 {
 	const struct study_phase *ph = &s->study->phases[sched_phase_of(s, unit)];
-	struct attempt_result r = {.reason = REASON_LOST, .exit_code = -1};
+	struct attempt_result r = {.reason = s->options.interrupted ? REASON_REQUEUE : REASON_LOST,
+	                           .exit_code = -1};
 	struct unit_fact f;
 
 	r.last = r.best = r.best_step = (double)NAN;
@@ -301,7 +304,7 @@ static void lose(struct sched *s, uint32_t unit)
 	if (f.pending)
 		take_back(&f);
 	else
-		conclude(ph, &f, &r, REASON_LOST, false);
+		conclude(ph, &f, &r, r.reason, s->options.interrupted);
 	record_attempt(s, RECORD_END, unit, 0, f.attempts, &f, &r);
 }
 

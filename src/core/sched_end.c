@@ -8,10 +8,13 @@
 /* ---- stopping early ---------------------------------------------------------------------------------- */
 void sched_stop(struct sched *s, enum stop_kind kind)
 {
-	if (s->stop)
+	if (s->stop > STOP_DRAINED || s->stop == kind)
 		return;
 	s->stop = kind;
-	if (s->live)
+	if (kind == STOP_DRAINED)
+		for (uint32_t i = 0; i < s->study->nphases; i++)
+			sched_recall_phase(s, i);
+	else if (s->live)
 		sched_cancel_live(s);
 }
 
@@ -210,19 +213,22 @@ static bool delays_pending(struct sched *s)
 	return s->ndelays > 0;
 }
 
-/* Nothing is left to do, now or later, that a worker could hold. Sets *unfit to a phase whose units are ready
- * but too large for every worker. */
-static bool nothing_left(struct sched *s, const struct study_phase **unfit)
+/* Nothing is left to do, now or later, that a worker could hold and that could end in time. Sets *unfit to a
+ * phase whose units are ready but too large for every worker, *late to one (from 1) without time. */
+static bool nothing_left(struct sched *s, const struct study_phase **unfit, uint32_t *late)
 {
 	*unfit = NULL;
+	*late = s->unfed;
 	if (s->live || s->asked || delays_pending(s) || sched_growing(s) || sched_hungry(s))
 		return false;
 	for (uint32_t i = 0; i < s->study->nphases; i++) {
 		if (!ready_count(s, i))
 			continue;
-		if (s->needs[s->phases[i].need].able)
+		if (!sched_in_time(s, i))
+			*late = i + 1;
+		else if (s->needs[s->phases[i].need].able)
 			return false;
-		if (!*unfit)
+		else if (!*unfit)
 			*unfit = &s->study->phases[i];
 	}
 	return true;
@@ -258,14 +264,15 @@ static void finish_unfit(struct sched *s, const struct study_phase *ph)
 static void maybe_finish_stopped(struct sched *s)
 {
 	const struct study_phase *unfit;
+	uint32_t late;
 
 	if (s->live)
 		return;
 	if (s->stop == STOP_ALIKE)
 		finish_alike(s);
-	else if (s->stop != STOP_ASKED)
+	else if (s->stop != STOP_ASKED && s->stop != STOP_DRAINED)
 		finish_early(s);
-	else if (nothing_left(s, &unfit) && !unfit && !s->by_state[UNIT_PAUSED])
+	else if (nothing_left(s, &unfit, &late) && !unfit && !late && !s->by_state[UNIT_PAUSED])
 		finish_units(s);
 	else
 		finish(s, FAULT_STOPPED, "stopped before the end; the same command goes on");
@@ -275,13 +282,20 @@ void sched_maybe_finish(struct sched *s)
 {
 	const struct study_phase *unfit;
 	int64_t since = s->unfit_since_ms;
+	uint32_t late;
+	bool nothing;
 
 	s->unfit_since_ms = INT64_MAX;
 	if (s->stop) {
 		maybe_finish_stopped(s);
 		return;
 	}
-	if (nothing_left(s, &unfit) && !unfit) {
+	nothing = nothing_left(s, &unfit, &late);
+	if (nothing && late) {
+		finish(s, FAULT_STOPPED, sched_late_text(s, late - 1));
+		return;
+	}
+	if (nothing && !unfit) {
 		finish_units(s);
 		return;
 	}

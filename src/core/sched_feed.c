@@ -250,10 +250,15 @@ void sched_feed(struct sched *s)
 		while (left && n->first_hungry) {
 			uint32_t group = take(s, n);
 			const struct plan_group *g = plan_group(&s->plan, group);
+			uint32_t phase = s->plan.instances[g->instance].phase;
 
 			if (g->closed || g->asked || g->proposed >= plan_quota(&s->plan, group) ||
 			    group_readiness(s, group) != GROUP_READY)
 				continue; /* what has changed brings it back */
+			if (!sched_in_time(s, phase)) {
+				s->unfed = phase + 1;
+				continue; /* the next run does */
+			}
 			sched_want(s, group, 1);
 			left--;
 		}

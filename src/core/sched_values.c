@@ -153,9 +153,9 @@ bool sched_trial_valid(const struct sched *s, uint32_t trial, double *value)
 /* ---- expected durations -------------------------------------------------------------------------------- */
 double sched_mean_seconds(const struct sched *s, uint32_t phase)
 {
-	const struct phase_state *p = &s->phases[phase];
+	const struct durations *d = &s->phases[phase].durations;
 
-	return p->timed ? p->seconds / (double)p->timed : 1.0;
+	return d->n ? d->seconds / (double)d->n : 1.0;
 }
 
 /* Phases are in topological order, so one pass from the last to the first settles all. */

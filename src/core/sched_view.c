@@ -458,8 +458,8 @@ void sched_counts(const struct sched *s, uint32_t phase, struct sched_counts *ou
 	out->planned = planned(s, phase, s->expected);
 	for (uint32_t i = 0; i < s->study->nphases; i++)
 		if (phase == UINT32_MAX || phase == i) {
-			seconds += s->phases[i].seconds;
-			timed += s->phases[i].timed;
+			seconds += s->phases[i].durations.seconds;
+			timed += s->phases[i].durations.n;
 		}
 	out->seconds_mean = timed ? seconds / (double)timed : (double)NAN;
 }

@@ -167,6 +167,7 @@ static void recallable_add(struct sched *s, uint32_t slot)
 	struct slot *x = sched_slot(s, slot);
 	struct need *n = unit_need(s, x->unit);
 
+	s->phases[sched_phase_of(s, x->unit)].held++;
 	x->held_prev = 0;
 	x->held_next = n->newest_held;
 	if (n->newest_held)
@@ -179,6 +180,7 @@ static void recallable_remove(struct sched *s, uint32_t slot)
 	struct slot *x = sched_slot(s, slot);
 	struct need *n = unit_need(s, x->unit);
 
+	s->phases[sched_phase_of(s, x->unit)].held--;
 	*(x->held_prev ? &sched_slot(s, x->held_prev)->held_next : &n->newest_held) = x->held_next;
 	if (x->held_next)
 		sched_slot(s, x->held_next)->held_prev = x->held_prev;
@@ -443,11 +445,10 @@ void sched_started(struct sched *s, const struct event *e)
 
 static void observe(struct sched *s, uint32_t unit, int64_t started_ms)
 {
-	struct phase_state *p = &s->phases[sched_phase_of(s, unit)];
+	double seconds = (double)(s->now_ms - started_ms) / 1000.0;
 
-	p->seconds += (double)(s->now_ms - started_ms) / 1000.0;
-	p->timed++;
-	s->recent_seconds += ((double)(s->now_ms - started_ms) / 1000.0 - s->recent_seconds) * 0.1;
+	sched_observe(s, sched_phase_of(s, unit), seconds);
+	s->recent_seconds += (seconds - s->recent_seconds) * 0.1;
 	sched_refresh_critical(s);
 }
 
@@ -587,7 +588,7 @@ static uint32_t choose(const struct sched *s, enum list_kind kind)
 	for (uint32_t i = 0; i < s->study->nphases; i++) {
 		struct choice_of_unit c;
 
-		if (!s->needs[s->phases[i].need].lists[kind].count)
+		if (!s->needs[s->phases[i].need].lists[kind].count || !sched_in_time(s, i))
 			continue;
 		c = top_of(s, i, kind);
 		if (c.unit && (!best.unit || better(s, &c, &best)))
@@ -629,6 +630,17 @@ static void recall(struct sched *s, struct need *n)
 	for (uint32_t slot = n->newest_held; slot && n->recalls < n->lists[LIST_FREE].count; slot = next) {
 		next = sched_slot(s, slot)->held_next;
 		if (pick_worker(s, sched_slot(s, slot)->unit, LIST_FREE))
+			recall_slot(s, slot);
+	}
+}
+
+void sched_recall_phase(struct sched *s, uint32_t phase)
+{
+	uint32_t next;
+
+	for (uint32_t slot = s->needs[s->phases[phase].need].newest_held; slot; slot = next) {
+		next = sched_slot(s, slot)->held_next;
+		if (sched_phase_of(s, sched_slot(s, slot)->unit) == phase)
 			recall_slot(s, slot);
 	}
 }

@@ -18,7 +18,7 @@ struct model_unit {
 	bool given_up; /* in this step */
 	bool in_reach; /* of a reset or delete that somebody asked for */
 	uint32_t worker, lease;
-	int64_t due_ms, fence_ms;
+	int64_t due_ms, fence_ms, started_ms;
 	uint32_t suspect; /* 1 + the node where it failed last, and nothing did well since; 0: none */
 };
 
@@ -49,6 +49,13 @@ struct model_worker {
 	uint32_t held[MODEL_HELD], nheld; /* units, oldest first */
 };
 
+/* Successful attempts of a phase. */
+struct model_pace {
+	uint32_t n;
+	int64_t ms;
+	bool saves;
+};
+
 struct model {
 	struct arena *arena;
 	const struct study *study;
@@ -57,7 +64,8 @@ struct model {
 	struct model_worker workers[MODEL_WORKERS];
 	bool aside[MODEL_WORKERS]; /* by node */
 	uint32_t last_lease, first_new_pick;
-	int64_t now_ms;
+	int64_t now_ms, begin_ms, end_ms; /* end 0: not known */
+	struct model_pace *paces;         /* by phase */
 	bool stopped, asked_to_stop;
 	bool releasing; /* the event at work is a release, or a cancel */
 	bool changed;   /* users have deleted something: phases may lack trials */
@@ -76,6 +84,11 @@ static struct model_trial *trial_at(const struct model *m, uint32_t trial)
 static const struct study_phase *phase_of(const struct model *m, uint32_t unit)
 {
 	return &m->study->phases[trial_at(m, unit_at(m, unit)->trial)->phase];
+}
+
+static struct model_pace *pace_of(const struct model *m, uint32_t unit)
+{
+	return &m->paces[phase_of(m, unit)->index];
 }
 
 static bool is_final(enum unit_state s)
@@ -281,6 +294,7 @@ static void unhold(struct model *m, struct model_worker *w, uint32_t unit)
 			break;
 		}
 	unit_at(m, unit)->held = false;
+	unit_at(m, unit)->started_ms = m->now_ms;
 }
 
 static void fill_room(struct model *m, uint32_t worker)
@@ -425,19 +439,23 @@ void model_event(struct model *m, const struct event *e, const struct sched *s)
 	(void)s;
 	m->now_ms = e->now_ms;
 	request_event(m, e);
-	m->asked_to_stop |= e->kind == EVENT_STOP;
-	m->stopped |= e->kind == EVENT_STOP;
+	m->asked_to_stop |= e->kind == EVENT_STOP || e->kind == EVENT_DRAIN;
+	m->stopped |= e->kind == EVENT_STOP || e->kind == EVENT_DRAIN;
 	worker_event(m, e);
 	if (e->unit < 1 || e->unit > m->units.count)
 		return;
 	u = unit_at(m, e->unit);
 	if (!u->live || u->lease != e->lease || u->worker != e->worker)
 		return;
+	if (e->kind == EVENT_FINISHED && e->result.requeue && !u->cancelled && !u->fact.pending)
+		pace_of(m, e->unit)->saves = true;
 	if (e->kind == EVENT_FINISHED || (e->kind == EVENT_RECALLED && !u->started)) {
 		let_go(m, e->unit);
 		fill_room(m, e->worker);
 	} else if (e->kind == EVENT_STARTED) {
 		u->recalling = false;
+		if (!u->started && !u->held)
+			u->started_ms = m->now_ms;
 		if (u->held)
 			swap_room(m, e->worker, e->unit);
 		u->started = !u->held || room_for(m, e->worker, e->unit);
@@ -956,6 +974,16 @@ static const char *check_unit(struct model *m, const struct record *r)
 	return NULL;
 }
 
+static void note_pace(struct model *m, const struct record *r)
+{
+	struct model_pace *p = pace_of(m, r->unit);
+
+	if (r->fact.state != UNIT_DONE && r->fact.state != UNIT_PAUSED)
+		return;
+	p->n++;
+	p->ms += m->now_ms - unit_at(m, r->unit)->started_ms;
+}
+
 const char *model_record(struct model *m, const struct record *r, const struct sched *s)
 {
 	const char *wrong = NULL;
@@ -977,6 +1005,7 @@ const char *model_record(struct model *m, const struct record *r, const struct s
 			return "an attempt is not given back";
 		return NULL;
 	case RECORD_END:
+		note_pace(m, r);
 		wrong = check_end(m, r);
 		note_node(m, r);
 		return wrong;
@@ -1010,6 +1039,34 @@ const char *model_record(struct model *m, const struct record *r, const struct s
 	return "unknown record";
 }
 
+/* ---- the end of the allocation: bounds of what may be said, from means alone ----------------------------
+ */
+static bool knows_pace(const struct model_pace *p)
+{
+	return p->n && !p->saves;
+}
+
+static bool cannot_end(const struct model *m, uint32_t unit)
+{
+	const struct model_pace *p = pace_of(m, unit);
+
+	return m->end_ms && knows_pace(p) && p->ms > (m->end_ms - m->now_ms) * p->n;
+}
+
+static bool surely_ends(const struct model *m, uint32_t unit)
+{
+	const struct model_pace *p = pace_of(m, unit);
+	int64_t left = m->end_ms - m->now_ms;
+
+	return !m->end_ms || (2 * left >= m->end_ms - m->begin_ms && (!knows_pace(p) || p->ms < left * p->n));
+}
+
+void model_set_end(struct model *m, int64_t begin_ms, int64_t end_ms)
+{
+	m->begin_ms = begin_ms;
+	m->end_ms = end_ms;
+}
+
 /* ---- actions
  * --------------------------------------------------------------------------------------------------- */
 static bool is_due(const struct model *m, uint32_t unit)
@@ -1017,7 +1074,7 @@ static bool is_due(const struct model *m, uint32_t unit)
 	const struct model_unit *u = unit_at(m, unit);
 
 	return is_there(m, unit) && u->fact.state == UNIT_READY && !u->fact.pending &&
-	       u->due_ms <= m->now_ms && u->fence_ms <= m->now_ms;
+	       u->due_ms <= m->now_ms && u->fence_ms <= m->now_ms && surely_ends(m, unit);
 }
 
 /* Among units that could have had the room, none has a higher priority. */
@@ -1085,6 +1142,8 @@ static const char *check_assign(struct model *m, const struct action *a)
 		return "a unit is assigned before its back-off is over";
 	if (u->fence_ms > m->now_ms)
 		return "a unit is assigned while its last attempt may go on elsewhere";
+	if (cannot_end(m, a->unit))
+		return "a unit is assigned that cannot end in time";
 	wrong = check_priority(m, a->unit, a->worker);
 	if (!wrong)
 		wrong = check_order(m, a->unit, a->worker);
@@ -1095,6 +1154,7 @@ static const char *check_assign(struct model *m, const struct action *a)
 	u->worker = a->worker;
 	u->lease = a->lease;
 	u->live = true;
+	u->started_ms = m->now_ms;
 	if (!held)
 		return NULL;
 	if (w->nheld >= m->prefetch * w->cpus)
@@ -1246,6 +1306,9 @@ const char *model_check(struct model *m, const struct sched *s, int64_t now_ms, 
 			return "the run ends while attempts are live";
 		if (finished || m->stopped)
 			continue;
+		if (unit_at(m, u)->held && !unit_at(m, u)->recalling && !unit_at(m, u)->cancelled &&
+		    cannot_end(m, u))
+			return "a unit is held that cannot end in time";
 		if (unit_at(m, u)->held && !unit_at(m, u)->fact.pending && check_recalled(m, u))
 			return check_recalled(m, u);
 		if (!is_due(m, u) || may_have_ended(m))
@@ -1381,6 +1444,17 @@ static const char *check_no_room(const struct model *m)
 	return NULL;
 }
 
+static const char *check_too_late(const struct model *m)
+{
+	if (!m->end_ms)
+		return "the run stops though nobody asked";
+	for (uint32_t u = 1; u <= m->units.count; u++)
+		for (uint32_t w = 0; is_due(m, u) && w < MODEL_WORKERS; w++)
+			if (room_for(m, w, u))
+				return "the run stops though a ready unit could end in time";
+	return NULL;
+}
+
 const char *model_finish(struct model *m, const struct action *a, const struct sched *s)
 {
 	bool early = m->study->has_target || m->study->stop_trials;
@@ -1399,7 +1473,7 @@ const char *model_finish(struct model *m, const struct action *a, const struct s
 	if (a->code != FAULT_NONE && !*a->text)
 		return "the run ends badly and does not say why";
 	if (a->code == FAULT_STOPPED)
-		return m->asked_to_stop ? NULL : "the run stops though nobody asked";
+		return m->asked_to_stop ? NULL : check_too_late(m);
 	if (a->code == FAULT_WORKER) {
 		for (uint32_t w = 0; w < MODEL_WORKERS; w++)
 			if (m->workers[w].up)
@@ -1427,6 +1501,7 @@ struct model *model_new(struct arena *a, const struct study *s, uint32_t prefetc
 	m->arena = a;
 	m->study = s;
 	m->prefetch = prefetch;
+	m->paces = arena_array(a, s->nphases, sizeof *m->paces);
 	slab_init(&m->units, a, sizeof(struct model_unit));
 	slab_init(&m->trials, a, sizeof(struct model_trial));
 	slab_init(&m->picks, a, sizeof(struct model_pick));

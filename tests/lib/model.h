@@ -13,6 +13,8 @@ struct model;
 void model_fence(struct model *m, uint32_t unit, int64_t until_ms);
 struct model *model_new(struct arena *a, const struct study *s, uint32_t prefetch,
                         const struct record *records, uint32_t nrecords);
+/* The run will be stopped at end_ms. */
+void model_set_end(struct model *m, int64_t begin_ms, int64_t end_ms);
 /* In the order of a turn: the event, its records, its actions, then the state as a whole. */
 void model_event(struct model *m, const struct event *e, const struct sched *s);
 const char *model_record(struct model *m, const struct record *r, const struct sched *s);

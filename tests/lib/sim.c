@@ -60,6 +60,7 @@ struct sim {
 	uint32_t nstale;
 	bool chaos, finished, crashed;
 	uint32_t requests; /* that are still to come */
+	int64_t end_ms;    /* of this launch; INT64_MAX: not known */
 	enum fault_code code;
 	const char *text, *wrong;
 };
@@ -829,20 +830,25 @@ static void deliver(struct sim *m, const struct message *x)
 
 /* ---- a launch
  * ---------------------------------------------------------------------------------------------------- */
-struct sched *sim_replay(struct arena *a, const struct study *s, const struct record *records, uint32_t n,
-                         uint32_t prefetch, struct fault *f)
+static struct sched *replay(struct arena *a, const struct study *s, const struct record *records, uint32_t n,
+                            const struct sched_options *o, struct fault *f)
 {
-	const struct sched_options o = {.prefetch_per_slot = prefetch};
 	const enum record_kind order[] = {RECORD_TRIAL,     RECORD_PICK, RECORD_UNIT,
 	                                  RECORD_OBJECTIVE, RECORD_RUNG, RECORD_METRIC};
 	const struct record *r;
-	struct sched *x = sched_new(a, s, &o);
+	struct sched *x = sched_new(a, s, o);
 
 	for (size_t k = 0; k < sizeof order / sizeof *order; k++)
 		for (uint32_t i = 0; i < n; i++)
 			if ((r = &records[i])->kind == order[k] && sched_apply(x, r, f))
 				return NULL;
 	return sched_applied(x, f) ? NULL : x;
+}
+
+struct sched *sim_replay(struct arena *a, const struct study *s, const struct record *records, uint32_t n,
+                         uint32_t prefetch, struct fault *f)
+{
+	return replay(a, s, records, n, &(struct sched_options){.prefetch_per_slot = prefetch}, f);
 }
 
 static void check_replay(struct sim *m)
@@ -877,18 +883,23 @@ static void launch(struct sim *m)
 {
 	struct fault f = {0};
 	struct event tick = {.kind = EVENT_TICK, .now_ms = m->now_ms};
+	struct sched_options o = {.prefetch_per_slot = m->config->prefetch, .begin_ms = m->now_ms};
 
 	m->launches++;
 	m->nqueue = m->nstale = 0;
 	m->finished = m->crashed = false;
 	m->chaos = m->config->chaos && m->launches < MAX_LAUNCHES;
-	m->sched = sim_replay(m->arena, m->study, m->records, m->nrecords, m->config->prefetch, &f);
+	if (m->chaos && chance(m, 400))
+		o.end_ms = m->now_ms + 500 + (int64_t)rng_below(&m->rng, 15000);
+	m->end_ms = o.end_ms ? o.end_ms : INT64_MAX;
+	m->sched = replay(m->arena, m->study, m->records, m->nrecords, &o, &f);
 	if (!m->sched) {
 		wrong(m, arena_printf(m->arena, "the records are refused: %s", f.text));
 		return;
 	}
 	m->model = model_new(m->arena, m->study, m->config->prefetch, m->records, m->nrecords);
 	fence_some(m);
+	model_set_end(m->model, o.begin_ms, o.end_ms);
 	turn(m, &tick, false);
 	m->nworkers = m->config->workers ? m->config->workers : 1 + (uint32_t)rng_below(&m->rng, MAX_WORKERS);
 	m->nnodes = 1 + (uint32_t)(m->config->seed % 3);
@@ -905,6 +916,17 @@ static void run_launch(struct sim *m)
 		struct message x;
 		int64_t tick = sched_next_tick_ms(m->sched);
 		bool any = next_message(m, &x);
+
+		if ((any ? x.at_ms : tick) > m->end_ms && tick > m->end_ms) {
+			struct event e = {.kind = EVENT_STOP, .now_ms = m->end_ms};
+
+			if (any)
+				m->queue[m->nqueue++] = x;
+			m->now_ms = m->end_ms;
+			m->end_ms = INT64_MAX;
+			turn(m, &e, false);
+			continue;
+		}
 
 		if (m->steps > MAX_STEPS || (!any && tick == INT64_MAX)) {
 			wrong(m, "the run is stuck");
@@ -929,7 +951,8 @@ static void run_launch(struct sim *m)
 		if (!m->crashed && chance(m, 10))
 			check_replay(m);
 		if (may_stop && !m->crashed && chance(m, 5)) {
-			struct event e = {.kind = EVENT_STOP, .now_ms = m->now_ms};
+			struct event e = {.kind = chance(m, 500) ? EVENT_STOP : EVENT_DRAIN,
+			                  .now_ms = m->now_ms};
 
 			turn(m, &e, false);
 		}
