@@ -22,7 +22,7 @@ struct launch_options {
 
 /* Runs to the end; the exit status of the run. -1: it could not be started. The first INT, TERM, HUP or USR1
  * asks the run to end in good order (USR1 to mpirun, which forwards it), a second one ends it at once (TERM),
- * a third one does not wait for mpirun. */
+ * a third one does not wait for mpirun. A USR2 before all that is passed on as it is. */
 int launch_run(const struct launch_options *o, struct fault *f);
 /* Rank 0's side: tell the launcher which process this is; its death without a verdict ends the launch. */
 void launch_lead(void);

@@ -23,6 +23,7 @@ struct leader_config {
 	bool accept;
 	int64_t time_limit_ms; /* 0: none */
 	int64_t lost_after_ms; /* so long a worker may run without an answer of rank 0 */
+	int64_t job_end_ms;    /* epoch: when the batch system ends us; 0: not known */
 	enum progress_mode progress;
 	struct wire *wire;
 	struct wire_info info;

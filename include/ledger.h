@@ -29,6 +29,10 @@ int ledger_put_phases(struct store *s, const struct study *study, struct fault *
 int ledger_put(struct ledger *g, const struct record *r, struct fault *f);
 int ledger_begin_attempt(struct ledger *g, uint32_t unit, uint32_t attempt, uint32_t worker,
                          const char *command, struct fault *f);
+/* Was the last run stopped at once? Then what it had running was not lost by misfortune. */
+int ledger_was_stopped(struct store *s, bool *was, struct fault *f);
+/* Tell the scheduler how long attempts of earlier runs took. */
+int ledger_load_durations(struct ledger *g, struct fault *f);
 /* Replay everything stored into the (fresh) scheduler. */
 int ledger_load(struct ledger *g, struct fault *f);
 /* What came of an attempt, for the scheduler: the objective over all attempts of the unit. */

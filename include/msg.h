@@ -74,7 +74,7 @@ struct msg_welcome {
 	const char *cwd;      /* where trainers run */
 	const char *out_dir;  /* absolute: output files, directories */
 	const char *env_file; /* snapshot of the user's environment of before mpirun, "" when there is none */
-	int64_t deadline_ms;  /* epoch end of the allocation, 0: none */
+	int64_t deadline_ms;  /* epoch: what runs then is stopped; 0: not known */
 	uint32_t life;        /* the HELLO that this answers */
 	int64_t lost_after_ms;
 	uint32_t pid; /* of rank 0 */

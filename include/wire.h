@@ -26,6 +26,8 @@ struct wire_info {
 int wire_open(struct wire **out, size_t max_frame, struct wire_info *info, struct fault *f);
 /* True when the environment says that an MPI launcher started us (mpirun, srun --mpi=pmix): no MPI call. */
 bool wire_launched(void);
+/* Which rank it will be, as the environment says; 0 outside of a launch. No MPI call either. */
+uint32_t wire_launch_rank(void);
 /* Put a frame into the outbox of a peer (never ourselves); it is sent when the one before has left. Copies.
  */
 int wire_send(struct wire *w, uint32_t to, const void *data, size_t n, struct fault *f);

@@ -29,13 +29,15 @@ static const char usage[] =
     "\n"
     "  --db PATH.db       another database; outputs go to PATH.out/\n"
     "  --ranks N          start N ranks; 1: no mpirun, this process does it all\n"
-    "  --time-limit D     stop in time for a limit of D (90s, 10m, 2h, 1-12:00:00); exit status 75\n"
+    "  --time-limit D     stop in time for a limit of D (90s, 10m, 2h, 1-12:00:00); exit status 75.\n"
+    "                     The end of a Slurm or PBS job is known without it\n"
     "  --lost-after D     a worker that hears nothing of rank 0 for D (60s) ends what it runs, and half as\n"
     "                     long again later its units start elsewhere\n"
     "  --progress MODE    tty, lines, none; default: tty on a terminal, else lines\n"
     "  --accept           take edited commands, environments and domains for trials not begun\n"
     "\n"
     "A first ^C (or USR1, TERM) ends the running units and stops, a second one stops at once.\n"
+    "USR2 starts nothing any more, and lets running units end as long as there is time.\n"
     "Exit status: 0 all done; 1 done, but units failed or are blocked; 65 wrong study file;\n"
     "69 no worker; 74 database; 75 stopped before the end: the same command goes on; 76 a search\n"
     "program failed.\n";
@@ -254,7 +256,28 @@ static int launch(const struct run_options *o, char **argv, struct fault *f)
 	return status;
 }
 
-static int lead(struct rank *r, const struct run_options *o, struct fault *f)
+/* When the batch system will end us, epoch; 0: nobody knows. Only rank 0 needs it. */
+static int64_t job_end(const struct run_options *o)
+{
+	struct arena a = {0};
+	const char *job = wire_launch_rank() == 0 ? host_batch_job(&a) : NULL;
+	char left[TEXT_NUMBER];
+	int64_t end_ms = 0;
+	struct fault f = {0};
+
+	if (job && host_job_end(job, &end_ms, &f) && !o->time_limit_ms)
+		fprintf(stderr,
+		        "ranksweep: when the job (%s) will be ended is not known: %s; use --time-limit\n",
+		        job, f.text);
+	if (end_ms) {
+		text_duration(left, end_ms - host_epoch_ms());
+		fprintf(stderr, "ranksweep: the job (%s) will be ended in %s\n", job, left);
+	}
+	arena_finish(&a);
+	return end_ms;
+}
+
+static int lead(struct rank *r, const struct run_options *o, int64_t job_end_ms, struct fault *f)
 {
 	struct loaded l = {0};
 	struct leader *leader = NULL;
@@ -262,6 +285,7 @@ static int lead(struct rank *r, const struct run_options *o, struct fault *f)
 	                          .accept = o->accept,
 	                          .time_limit_ms = o->time_limit_ms,
 	                          .lost_after_ms = o->lost_after_ms,
+	                          .job_end_ms = job_end_ms,
 	                          .progress = o->progress,
 	                          .wire = r->wire,
 	                          .info = r->info,
@@ -306,6 +330,7 @@ static void tell_missing(const struct rank *r)
 
 static int be_rank(const struct run_options *o, struct fault *f)
 {
+	int64_t job_end_ms = job_end(o); /* starts processes: before MPI_Init */
 	struct rank r;
 	int status;
 
@@ -316,7 +341,7 @@ static int be_rank(const struct run_options *o, struct fault *f)
 	if (r.info.rank == 0) {
 		launch_lead();
 		tell_missing(&r);
-		status = lead(&r, o, f);
+		status = lead(&r, o, job_end_ms, f);
 		if (status < 0)
 			status = cmd_print_fault(f);
 		fflush(stdout);

@@ -26,6 +26,7 @@
 #include "roster.h"
 #include "text.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,9 @@ struct wire_phase {
 	struct limits limits;
 };
 enum { MAX_WIRE_PHASES = 4096 };
+
+/* What signals have asked for so far. */
+enum halt { HALT_NOT, HALT_DRAIN, HALT_END, HALT_AT_ONCE };
 
 struct spawn_failure { /* an assignment that could not even be rendered */
 	uint32_t worker, unit, lease;
@@ -81,11 +85,12 @@ struct leader {
 	uint64_t run;
 	struct outbox *out;
 	uint32_t *touched, ntouched, slots;
-	int64_t deadline_ms; /* epoch end of --time-limit, 0: none */
-	bool urgent;         /* somebody waits for what this turn's commit allows to be sent */
+	bool urgent;              /* somebody waits for what this turn's commit allows to be sent */
+	int64_t begin_ms, end_ms; /* end: when the allocation makes us stop; 0: not known */
 	int64_t now_ms, stop_at_ms, touch_at_ms, commit_by_ms;
-	bool finished, stop_is_end; /* stop_is_end: `stop: time` was reached, not an interruption */
-	uint32_t signals;
+	bool finished, interrupted; /* interrupted: the last run was */
+	bool stop_is_end, ended;    /* `stop: time` comes first; it was reached */
+	enum halt halt;
 	struct fault verdict;
 	struct spawn_failure failures[64];
 	uint32_t nfailures;
@@ -404,6 +409,12 @@ static uint32_t node_number(struct leader *l, const char *host)
 	return l->nnodes++;
 }
 
+/* For trainers: when they will be told to end. */
+static int64_t deadline_ms(const struct leader *l)
+{
+	return l->stop_at_ms == INT64_MAX ? 0 : host_epoch_ms() + l->stop_at_ms - host_monotonic_ms();
+}
+
 static int on_hello(struct leader *l, uint32_t from, const struct msg_hello *h, struct fault *f)
 {
 	const struct store_worker row = {
@@ -413,7 +424,7 @@ static int on_hello(struct leader *l, uint32_t from, const struct msg_hello *h, 
 	                              .study = l->c.study->name,
 	                              .cwd = l->cwd,
 	                              .out_dir = l->c.out_dir,
-	                              .deadline_ms = l->deadline_ms,
+	                              .deadline_ms = deadline_ms(l),
 	                              .env_file = l->c.env_file,
 	                              .life = h->life,
 	                              .lost_after_ms = l->c.lost_after_ms,
@@ -606,11 +617,31 @@ static int request_stop(struct leader *l, struct fault *f)
 	return step(l, &e, f);
 }
 
+static int drain(struct leader *l, int sig, struct fault *f)
+{
+	struct event e = {.kind = EVENT_DRAIN};
+	char left[TEXT_NUMBER];
+
+	text_duration(left, l->end_ms - l->now_ms);
+	progress_end(&l->progress);
+	fprintf(
+	    stderr,
+	    "ranksweep: %s: starting nothing any more; what runs may go on for %s (once more: ending it)\n",
+	    strsignal(sig), left);
+	return step(l, &e, f);
+}
+
+/* USR2 leaves them the time that there is; where nobody knows how much that is, it may be over soon. */
 static int on_signal(struct leader *l, int sig, struct fault *f)
 {
 	if (l->finished)
 		return 0;
-	if (l->signals++ == 0) {
+	l->halt = l->halt == HALT_NOT && sig == SIGUSR2 && l->end_ms ? HALT_DRAIN
+	          : l->halt < HALT_END                               ? HALT_END
+	                                                             : HALT_AT_ONCE;
+	if (l->halt == HALT_DRAIN)
+		return drain(l, sig, f);
+	if (l->halt == HALT_END) {
 		progress_end(&l->progress);
 		fprintf(stderr,
 		        "ranksweep: %s: ending the running units, then stopping (once more: at once)\n",
@@ -719,6 +750,7 @@ static int tick(struct leader *l, struct fault *f)
 
 	if (l->now_ms >= l->stop_at_ms && !l->finished) {
 		l->stop_at_ms = INT64_MAX;
+		l->ended = l->stop_is_end && l->halt == HALT_NOT;
 		if (request_stop(l, f))
 			return -1;
 	}
@@ -960,7 +992,7 @@ static void explain(struct leader *l)
 		explain_search(l);
 		return;
 	}
-	if (l->verdict.code == FAULT_STOPPED && l->stop_is_end)
+	if (l->verdict.code == FAULT_STOPPED && l->ended)
 		fault_set(&l->verdict, FAULT_NONE, "stopped: the study's `stop: time` is reached");
 	if (l->verdict.code != FAULT_UNITS || !l->last_failed_unit)
 		return;
@@ -1101,7 +1133,8 @@ static int64_t patience_ms(const struct leader *l)
 
 static int begin_run(struct leader *l, struct fault *f)
 {
-	if (store_begin(l->store, f) || add_scheduled(l, f) || compare_studies(l, f) || choose_cwd(l, f) ||
+	if (store_begin(l->store, f) || ledger_was_stopped(l->store, &l->interrupted, f) ||
+	    add_scheduled(l, f) || compare_studies(l, f) || choose_cwd(l, f) ||
 	    store_put_study(l->store, l->c.study->name, l->c.text, l->c.text_bytes, f) ||
 	    ledger_put_phases(l->store, l->c.study, f) || remains_load(&l->remains, &l->arena, l->store, f) ||
 	    store_drop_unstarted(l->store, f) ||
@@ -1116,8 +1149,12 @@ static int begin_run(struct leader *l, struct fault *f)
 /* A scheduler of the study, which knows what is stored. */
 static int load_sched(struct leader *l, struct fault *f)
 {
-	const struct sched_options o = {
-	    .prefetch_per_slot = 1, .prefetch_short = PREFETCH_SHORT, .short_ms = SHORT_MS};
+	const struct sched_options o = {.prefetch_per_slot = 1,
+	                                .prefetch_short = PREFETCH_SHORT,
+	                                .short_ms = SHORT_MS,
+	                                .begin_ms = l->begin_ms,
+	                                .end_ms = l->end_ms,
+	                                .interrupted = l->interrupted};
 	struct arena loading = {0};
 	int bad;
 
@@ -1125,7 +1162,7 @@ static int load_sched(struct leader *l, struct fault *f)
 	l->ledger.study = l->c.study;
 	l->ledger.sched = l->sched;
 	l->ledger.scratch = &loading;
-	bad = ledger_load(&l->ledger, f);
+	bad = ledger_load(&l->ledger, f) || (l->end_ms && ledger_load_durations(&l->ledger, f));
 	l->ledger.scratch = &l->scratch;
 	arena_finish(&loading);
 	if (bad)
@@ -1180,19 +1217,27 @@ static int replay(struct leader *l, struct fault *f)
 	return act_all(l, &acts, f);
 }
 
+/* How long we have; 0: nobody says. */
+static int64_t time_ms(const struct leader *l)
+{
+	int64_t left = l->c.job_end_ms ? l->c.job_end_ms - host_epoch_ms() : INT64_MAX;
+
+	left = l->c.time_limit_ms && l->c.time_limit_ms < left ? l->c.time_limit_ms : left;
+	return left == INT64_MAX ? 0 : left > 1 ? left : 1;
+}
+
 static void set_end(struct leader *l)
 {
-	int64_t limit = l->c.time_limit_ms, stop = l->c.study->stop_time_ms, margin = STOP_MARGIN_MS;
+	int64_t limit = time_ms(l), stop = l->c.study->stop_time_ms, margin = STOP_MARGIN_MS;
 
 	/* The longest grace must fit in front of the limit, and what follows it. */
 	for (uint32_t i = 0; i < l->c.study->nphases; i++)
 		if (l->c.study->phases[i].limits.grace_ms + STOP_MARGIN_MS / 3 > margin)
 			margin = l->c.study->phases[i].limits.grace_ms + STOP_MARGIN_MS / 3;
+	l->begin_ms = l->now_ms;
 	l->stop_at_ms = INT64_MAX;
-	if (limit) {
-		l->stop_at_ms = l->now_ms + (limit > 4 * margin ? limit - margin : limit * 3 / 4);
-		l->deadline_ms = host_epoch_ms() + limit;
-	}
+	if (limit)
+		l->stop_at_ms = l->end_ms = l->now_ms + (limit > 4 * margin ? limit - margin : limit * 3 / 4);
 	if (stop && l->now_ms + stop < l->stop_at_ms) {
 		l->stop_at_ms = l->now_ms + stop;
 		l->stop_is_end = true;
@@ -1240,7 +1285,7 @@ void leader_close(struct leader *l)
 	desk_close(&l->desk);
 	roster_close(l->roster);
 	store_close(l->store);
-	council_free(l->council, !l->finished || l->signals > 1 || l->search.code);
+	council_free(l->council, !l->finished || l->halt == HALT_AT_ONCE || l->search.code);
 	for (uint32_t i = 0; l->out && i < l->c.info.size; i++) {
 		forget_outbox(&l->out[i]);
 		bytes_finish(&l->out[i].frame);

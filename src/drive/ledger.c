@@ -500,6 +500,45 @@ int ledger_load(struct ledger *g, struct fault *f)
 	           : 0;
 }
 
+int ledger_was_stopped(struct store *s, bool *was, struct fault *f)
+{
+	struct store_rows *rows;
+	int row;
+
+	if (store_select(s, "SELECT end FROM runs ORDER BY run DESC LIMIT 1", NULL, &rows, f))
+		return -1;
+	row = store_next(rows, f);
+	*was = row == 1 && strcmp(store_text(rows, 0), "stopped") == 0;
+	store_rows_close(rows);
+	return row < 0 ? -1 : 0;
+}
+
+static const char sql_durations[] =
+    "SELECT phase, count(s), ifnull(sum(s), 0), ifnull(sum(s * s), 0), max(saved) FROM"
+    " (SELECT u.phase, CASE WHEN a.state IN ('done', 'paused') THEN max(a.finished - a.started, 0) END AS s,"
+    "  ifnull(a.exit_code = 75, 0) AS saved FROM attempts a JOIN units u USING (unit)) GROUP BY phase";
+
+int ledger_load_durations(struct ledger *g, struct fault *f)
+{
+	struct store_rows *rows;
+	int row;
+
+	if (store_select(g->store, sql_durations, NULL, &rows, f))
+		return -1;
+	while ((row = store_next(rows, f)) == 1) {
+		const struct study_phase *p = study_find_phase(g->study, store_text(rows, 0));
+		struct durations d = {.n = (uint64_t)store_int(rows, 1),
+		                      .seconds = store_real(rows, 2),
+		                      .squares = store_real(rows, 3),
+		                      .saves = store_int(rows, 4) != 0};
+
+		if (p)
+			sched_know(g->sched, p->index, &d);
+	}
+	store_rows_close(rows);
+	return row < 0 ? -1 : 0;
+}
+
 /* ---- judging -------------------------------------------------------------------------------- */
 
 /* The last value of a metric. `seconds` is known also of a program that does not report it. */

@@ -130,7 +130,8 @@ static _Noreturn void become_mpirun(const char **argv, pid_t parent, const sigse
 struct vigil {
 	pid_t pid;
 	const char *verdict_path, *leader_path;
-	int asked;        /* signals passed on so far */
+	bool drains;      /* USR2 has been passed on */
+	int asked;        /* signals passed on so far, but for that */
 	int urged;        /* TERMs of ours */
 	time_t urge_at;   /* of the next one, or the KILL; 0: not yet known */
 	bool leader_died; /* without a verdict */
@@ -144,10 +145,16 @@ static time_t seconds(void)
 	return t.tv_sec;
 }
 
-static void pass_on(struct vigil *v)
+/* mpirun forwards USR1 and USR2; after a TERM or INT of its own it would leave the ranks two seconds. */
+static void pass_on(struct vigil *v, int sig)
 {
 	static const int signals[] = {SIGUSR1, SIGTERM, SIGKILL};
 
+	if (sig == SIGUSR2 && !v->drains && !v->asked) {
+		v->drains = true;
+		kill(v->pid, SIGUSR2);
+		return;
+	}
 	kill(v->pid, signals[v->asked < 2 ? v->asked : 2]);
 	if (++v->asked == 2)
 		v->urge_at = seconds() + TERM_SECONDS;
@@ -197,7 +204,7 @@ static int wait_for(struct vigil *v, const sigset_t *set)
 			return status;
 		sig = sigtimedwait(set, NULL, &second);
 		if (sig > 0 && sig != SIGCHLD)
-			pass_on(v);
+			pass_on(v, sig);
 		look_for_the_end(v);
 	}
 }
@@ -231,8 +238,8 @@ static int spawn_and_wait(const char **argv, const char *verdict_path, const cha
 	int status, verdict;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < 5; i++)
-		sigaddset(&set, (int[]){SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD}[i]);
+	for (size_t i = 0; i < 6; i++)
+		sigaddset(&set, (int[]){SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD}[i]);
 	sigprocmask(SIG_BLOCK, &set, &old);
 	v.pid = fork();
 	if (v.pid < 0)
@@ -248,7 +255,7 @@ static int spawn_and_wait(const char **argv, const char *verdict_path, const cha
 	if (v.leader_died)
 		return fault_set(f, FAULT_WORKER,
 		                 "rank 0 has died; the same command goes on where it stopped");
-	if (v.asked)
+	if (v.asked || v.drains)
 		return fault_set(f, FAULT_STOPPED, "stopped; the same command goes on where this run ended");
 	return fault_set(
 	    f, FAULT_WORKER,

@@ -118,6 +118,16 @@ bool wire_launched(void)
 	return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
 }
 
+uint32_t wire_launch_rank(void)
+{
+	static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
+	const char *rank = NULL;
+
+	for (size_t i = 0; !rank && i < sizeof names / sizeof *names; i++)
+		rank = getenv(names[i]);
+	return rank ? (uint32_t)strtoul(rank, NULL, 10) : 0;
+}
+
 /* ob1 over shared memory and TCP: our messages are tiny, and no registered memory means that starting
  * processes is safe. What the user set stays. */
 static void choose_transports(void)
