@@ -198,11 +198,12 @@ lint: ## layout, clang-tidy, cppcheck, shellcheck, and the guards of layering an
 	$(again) format-check guards cppcheck tidy
 
 # ---- the rest ------------------------------------------------------------------------------
-install: $(PROG) ## install the program, ranksweep.h and ranksweep.py into $(DESTDIR)$(PREFIX)
+install: $(PROG) ## install the program, ranksweep.h, ranksweep.py and batch scripts into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/ranksweep
 	install -m 755 $(PROG) $(DESTDIR)$(PREFIX)/bin/ranksweep
 	install -m 644 include/ranksweep.h $(DESTDIR)$(PREFIX)/include/ranksweep.h
 	install -m 644 include/ranksweep.py $(DESTDIR)$(PREFIX)/share/ranksweep/ranksweep.py
+	install -m 644 scripts/ranksweep.sbatch scripts/ranksweep.pbs $(DESTDIR)$(PREFIX)/share/ranksweep/
 
 clean: ## remove everything built
 	rm -rf build jobs/bin
