@@ -5,10 +5,12 @@
     optuna_search.py --at 100,1000
         Milliseconds of cpu time for one proposal of 10 mixed parameters after so many random trials.
 
-Everything is Optuna's default but the seed; tpe_mv is TPE with multivariate=True. A point is evaluated by
+Everything is Optuna's default but the seed; tpe_mv is TPE with multivariate=True, tpe5 is the TPE of Optuna 5.0,
+made of an Optuna 3.1 (class Tpe5; other ones before 5.0 are passed over). A point is evaluated by
 `bench_search --evaluate` ($BENCH_SEARCH). Exit status 3: there is no Optuna.
 """
 import argparse
+import contextlib
 import heapq
 import json
 import os
@@ -18,22 +20,102 @@ import subprocess
 import sys
 import time
 import warnings
+from unittest import mock
 
 for threads in "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS":
     os.environ[threads] = "1"
 try:
+    import numpy
     import optuna
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+    from optuna.samplers._tpe import _truncnorm
+    from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 except ImportError:
     sys.exit(3)
+try:
+    from scipy.special import log_ndtr, ndtr, ndtri_exp
+    QUICK = {"_ndtr": ndtr, "_log_ndtr": log_ndtr, "_ndtri_exp": ndtri_exp}
+except ImportError:
+    QUICK = {}
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.environ.get("BENCH_SEARCH", os.path.join(HERE, "../../build/tests/bench/bench_search"))
+
+
+class Parzen5(_ParzenEstimator):
+    """The mixture of Optuna 5.0: the width of a kernel comes from its neighbours, also with several parameters."""
+
+    def __init__(self, observations, search_space, *rest):
+        """Choices are drawn first."""
+        choices = {name: d for name, d in search_space.items() if isinstance(d, CategoricalDistribution)}
+        super().__init__(observations, choices | search_space, *rest)
+
+    def _precompute_sigmas0(self, observations):
+        return None  # no width that all kernels have
+
+    def _calculate_numerical_params(self, observations, param_name):
+        """The prior is no neighbour of the others, which have at least a share of the range."""
+        whole = self._parameters
+        self._parameters = whole._replace(consider_prior=False, consider_magic_clip=False, multivariate=False)
+        mus, sigmas = super()._calculate_numerical_params(observations, param_name)
+        self._parameters = whole
+        if not len(observations):
+            return mus, sigmas  # the prior's alone
+        low, high = self._low[param_name], self._high[param_name]
+        least = (high - low) / min(100, 2 + len(observations))
+        return numpy.append(mus, (low + high) / 2), numpy.append(numpy.maximum(sigmas, least), high - low)
+
+    def log_pdf(self, samples_dict):
+        """A density has its kernel's width below it, which 3.1 leaves out; a log integer x has the mass between
+        x - 1/2 and x + 1/2 rather than the density at x."""
+        samples, whole = dict(samples_dict), self._weights
+        for name, d in self._search_space.items():
+            if isinstance(d, FloatDistribution):
+                self._weights = self._weights / self._sigmas[name]
+            elif isinstance(d, IntDistribution) and d.log:
+                x = samples[name]
+                samples[name] = numpy.sqrt((x - 0.5) * (x + 0.5))  # its logarithm is the middle of the two
+                self._q[name] = numpy.log((x + 0.5) / (x - 0.5))
+        logs = super().log_pdf(samples)
+        self._weights = whole
+        return logs
+
+
+class Tpe5(optuna.samplers.TPESampler):
+    """The defaults of Optuna 5.0's TPESampler, and group=True, which is there for parameters with conditions;
+    without conditions it changes nothing but the order of the parameters. The same seed gives the same trials
+    as 5.0."""
+
+    def __init__(self, seed):
+        super().__init__(seed=seed, multivariate=True, group=True, constant_liar=True)
+
+    def sample_relative(self, study, trial, search_space):
+        with as_in_5():
+            return super().sample_relative(study, trial, search_space)
+
+    def sample_independent(self, study, trial, param_name, param_distribution):
+        with as_in_5():
+            return super().sample_independent(study, trial, param_name, param_distribution)
+
+
+@contextlib.contextmanager
+def as_in_5():
+    """Optuna's functions of the normal distribution are loops over numbers; scipy's, where it is there, give the
+    same in half the time."""
+    with (mock.patch("optuna.samplers._tpe.sampler._ParzenEstimator", Parzen5),
+          mock.patch.dict(_truncnorm.__dict__, QUICK)):
+        yield
+
+
 SAMPLERS = {
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
     "tpe_mv": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True),
     "cmaes": lambda seed: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),
 }
+if optuna.__version__.startswith("3.1."):
+    SAMPLERS["tpe5"] = Tpe5
+elif not optuna.__version__.startswith(("3.", "4.")):
+    SAMPLERS["tpe5"] = lambda seed: optuna.samplers.TPESampler(seed=seed, group=True)
 
 
 class Task:
@@ -108,7 +190,7 @@ def run_all(o):
     first, last = map(int, o.seeds.split(".."))
     for seed in range(first, last + 1):
         for name, task in tasks.items():
-            for tool in o.tools.split(","):
+            for tool in o.tools:
                 start = time.process_time()
                 values, took = run(task, tool, seed, o.trials, o.workers)
                 line = {"tool": "optuna_" + tool, "task": name, "mode": mode, "seed": seed,
@@ -152,10 +234,11 @@ def main():
     o = ap.parse_args()
     warnings.filterwarnings("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    o.tools = [tool for tool in o.tools.split(",") if tool in SAMPLERS]
     if not o.at:
         run_all(o)
         return
-    for tool in o.tools.split(","):
+    for tool in o.tools:
         for trials in map(int, o.at.split(",")):
             first, median = measure(tool, trials)
             print(json.dumps({"tool": "optuna_" + tool, "trials": trials, "first_ms": round(first, 3),
