@@ -302,12 +302,13 @@ static double incumbent_of(const struct gp *g)
 }
 
 /* In standard deviations of all values. With many at work the turn without a margin comes once for all of
- * them: they would do nothing but crowd. */
+ * them: they would do nothing but crowd. What is pending does not tell how many they are as long as they are
+ * being given something at once; it may be more where workers went. */
 static double margin_of(const struct cube_ask *q)
 {
-	uint32_t pending = q->h->npending;
+	uint32_t at_work = q->workers > q->h->npending ? q->workers : q->h->npending;
 
-	if (q->k % (pending > 4 ? pending : 4) == 0)
+	if (q->k % (at_work > 4 ? at_work : 4) == 0)
 		return 0;
 	return q->k % 4 == 2 ? 0.3 : 0.02;
 }

@@ -25,7 +25,7 @@ struct fixture {
 	struct learner *learner;
 	struct value own[MAX], top[PARENTS];
 	struct key128 places[PARENTS];
-	uint32_t nparents, asked, parent;
+	uint32_t nparents, asked, parent, workers;
 	bool ready[PARENTS];
 	uint64_t cursor;
 };
@@ -36,7 +36,7 @@ static void open(struct fixture *x, enum search_kind kind, const char *top, cons
 	struct study_errors e;
 	struct learner_options o = {.kind = kind, .seed = 1};
 
-	*x = (struct fixture){.nparents = 1};
+	*x = (struct fixture){.nparents = 1, .workers = 1};
 	if (top)
 		snprintf(head, sizeof head,
 		         "  top:\n    command: x {args}\n    search: grid\n    params: {t: %s}\n", top);
@@ -95,7 +95,7 @@ static enum sampler_answer ask(struct fixture *x)
 	                        .ctx = x,
 	                        .learner = x->learner,
 	                        .places = x->places,
-	                        .workers = 1,
+	                        .workers = x->workers,
 	                        .cursor = &x->cursor,
 	                        .scratch = &x->scratch};
 
@@ -240,6 +240,73 @@ static void parents_are_chosen(void **state)
 	}
 }
 
+/* As 64 idle ranks do: nothing is told in between. */
+enum { AT_ONCE = 64, TOLD = 40 };
+
+static void open_wide(struct fixture *x, enum search_kind kind, const char *params, uint32_t told)
+{
+	open(x, kind, NULL, params);
+	x->workers = AT_ONCE;
+	for (uint32_t i = 0; i < told; i++) {
+		double a, b;
+
+		assert_int_equal(ask(x), SAMPLER_OK);
+		a = number(x, 0) - 0.3;
+		b = number(x, 1) - 0.6;
+		learner_complete(x->learner, begin(x), a * a + b * b);
+	}
+}
+
+static void none_is_close_to_another(struct fixture *x, enum search_kind kind)
+{
+	double at[AT_ONCE][2];
+
+	for (uint32_t i = 0; i < AT_ONCE; i++) {
+		assert_int_equal(ask(x), SAMPLER_OK);
+		at[i][0] = number(x, 0);
+		at[i][1] = number(x, 1);
+		begin(x);
+		for (uint32_t k = 0; k < i; k++)
+			if (hypot(at[i][0] - at[k][0], at[i][1] - at[k][1]) < 1e-4)
+				fail_msg("search %d: %u and %u are at %g %g", kind, k, i, at[i][0], at[i][1]);
+	}
+}
+
+static void asked_at_once_are_far_apart(void **state)
+{
+	(void)state;
+	for (int k = 0; k < KINDS; k++)
+		for (uint32_t told = 0; told <= TOLD; told += TOLD) {
+			struct fixture x;
+
+			open_wide(&x, kinds[k], "    params: {a: \"uniform(0, 1)\", b: \"uniform(0, 1)\"}\n",
+			          told);
+			none_is_close_to_another(&x, kinds[k]);
+			finish(&x);
+		}
+}
+
+static void asked_at_once_of_a_finite_space(void **state)
+{
+	(void)state;
+	for (int k = 0; k < KINDS; k++) {
+		struct fixture x;
+		bool seen[11][11] = {{false}};
+
+		open_wide(&x, kinds[k], "    params: {a: \"int(0, 10)\", b: \"int(0, 10)\"}\n", TOLD);
+		for (int i = 0; i < AT_ONCE; i++) {
+			bool *there;
+
+			assert_int_equal(ask(&x), SAMPLER_OK);
+			there = &seen[(int)number(&x, 0)][(int)number(&x, 1)];
+			assert_false(*there);
+			*there = true;
+			begin(&x);
+		}
+		finish(&x);
+	}
+}
+
 /* What was reset, or goes, does not count any more. */
 static void results_are_taken_back(void **state)
 {
@@ -313,6 +380,8 @@ int main(void)
 	    cmocka_unit_test(follows_what_it_is_told),
 	    cmocka_unit_test(parents_are_chosen),
 	    cmocka_unit_test(results_are_taken_back),
+	    cmocka_unit_test(asked_at_once_are_far_apart),
+	    cmocka_unit_test(asked_at_once_of_a_finite_space),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
