@@ -264,6 +264,28 @@ static int spawn_and_wait(const char **argv, const char *verdict_path, const cha
 	    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
+/* The file that becomes the verdict has its room before the disk may be full; a new name needs none. */
+static const char draft_suffix[] = ".draft";
+static const char draft_room[] = "               \n";
+
+static int make_draft(const char *verdict_path, struct fault *f)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof path, "%s%s", verdict_path, draft_suffix) >= PATH_MAX)
+		return fault_set(f, FAULT_USAGE, "%s: the path is too long", verdict_path);
+	return host_write_file(path, draft_room, sizeof draft_room - 1, f);
+}
+
+static void remove_verdict(const char *verdict_path)
+{
+	char path[PATH_MAX];
+
+	unlink(verdict_path);
+	if (snprintf(path, sizeof path, "%s%s", verdict_path, draft_suffix) < PATH_MAX)
+		unlink(path);
+}
+
 int launch_run(const struct launch_options *o, struct fault *f)
 {
 	char self[PATH_MAX], env_path[PATH_MAX], verdict_path[PATH_MAX], leader_path[PATH_MAX], ranks[16];
@@ -279,9 +301,9 @@ int launch_run(const struct launch_options *o, struct fault *f)
 	    name_file(leader_path, o->dir, getpid(), "leader"))
 		return fault_set(f, FAULT_USAGE, "%s: the path is too long", o->dir);
 	remove_stale(o->dir);
-	if (host_save_env(env_path, f))
+	remove_verdict(verdict_path);
+	if (host_save_env(env_path, f) || make_draft(verdict_path, f))
 		return -1;
-	unlink(verdict_path);
 	unlink(leader_path);
 	setenv(env_name, env_path, 1);
 	setenv(leader_name, leader_path, 1);
@@ -290,7 +312,7 @@ int launch_run(const struct launch_options *o, struct fault *f)
 	fill_argv(o, self, ranks, argv);
 	status = spawn_and_wait(argv, verdict_path, leader_path, f);
 	unlink(env_path);
-	unlink(verdict_path);
+	remove_verdict(verdict_path);
 	unlink(leader_path);
 	return status;
 }
@@ -329,15 +351,26 @@ const char *launch_missing(struct arena *a)
 	return missing;
 }
 
+static int write_number(const char *path, const char *mode, int status)
+{
+	FILE *out = fopen(path, mode);
+
+	if (!out)
+		return -1;
+	fprintf(out, "%d\n", status);
+	return fclose(out);
+}
+
 int launch_verdict(int status)
 {
 	const char *path = getenv(verdict_name);
-	FILE *out = path ? fopen(path, "we") : NULL;
+	char draft[PATH_MAX];
 
-	if (!out)
+	if (!path || snprintf(draft, sizeof draft, "%s%s", path, draft_suffix) >= PATH_MAX)
 		return status;
-	fprintf(out, "%d\n", status);
-	return fclose(out) ? status : 0;
+	if (!write_number(draft, "r+e", status) && !rename(draft, path))
+		return 0;
+	return write_number(path, "we", status) ? status : 0;
 }
 
 const char *launch_env_file(void)
