@@ -154,7 +154,8 @@ struct store_left {
 };
 int store_load_left(struct store *s, int (*each)(void *ctx, const struct store_left *x, struct fault *f),
                     void *ctx, struct fault *f);
-/* After a run that could not say goodbye: what was assigned and never started is taken back. */
+/* After a run that could not say goodbye: what was assigned and never started is taken back. The news that a
+ * unit has started comes behind its metrics and output when it is brief: what these tell of has started. */
 int store_drop_unstarted(struct store *s, struct fault *f);
 struct store_attempt_end {
 	uint32_t unit, attempt;

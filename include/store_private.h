@@ -148,6 +148,10 @@ void store_time_text(char buf[32], int64_t epoch_ms);
 	  "UPDATE attempt SET state = 'running', pid = ?3, started_ms = ?4 "                                 \
 	  "WHERE unit = ?1 AND attempt = ?2")                                                                \
 	X(ATTEMPT_DROP, "drop an attempt", "DELETE FROM attempt WHERE unit = ?1 AND attempt = ?2")           \
+	X(UNSTARTED_HEARD, "take back what never started",                                                   \
+	  "UPDATE attempt SET state = 'running' WHERE state = 'assigned' AND "                               \
+	  "(EXISTS (SELECT 1 FROM metric m WHERE m.unit = attempt.unit AND m.attempt = attempt.attempt) OR " \
+	  "EXISTS (SELECT 1 FROM output o WHERE o.unit = attempt.unit AND o.attempt = attempt.attempt))")    \
 	X(UNSTARTED_UNITS, "take back what never started",                                                   \
 	  "UPDATE unit SET state = 'ready', attempts = attempts - 1 WHERE unit IN "                          \
 	  "(SELECT unit FROM attempt WHERE state = 'assigned')")                                             \

@@ -471,7 +471,8 @@ int store_drop_unstarted(struct store *s, struct fault *f)
 {
 	struct query q;
 
-	if (query_init(&q, s, STORE_SQL_UNSTARTED_UNITS, f) != 0 || query_run(&q, f) != 0 ||
+	if (query_init(&q, s, STORE_SQL_UNSTARTED_HEARD, f) != 0 || query_run(&q, f) != 0 ||
+	    query_init(&q, s, STORE_SQL_UNSTARTED_UNITS, f) != 0 || query_run(&q, f) != 0 ||
 	    query_init(&q, s, STORE_SQL_UNSTARTED_TEXTS, f) != 0 || query_run(&q, f) != 0 ||
 	    query_init(&q, s, STORE_SQL_UNSTARTED_ATTEMPTS, f) != 0)
 		return -1;

@@ -500,6 +500,56 @@ static void test_arrival_after_reopening(void **state)
 	store_close(s);
 }
 
+static int load_attempts(void *ctx, const struct store_unit *u, struct fault *f)
+{
+	(void)f;
+	loaded_putf(ctx, "%s%s %u", ((struct loaded *)ctx)->text[0] ? ", " : "", u->state, u->attempts);
+	return 0;
+}
+
+static int skip_trial(void *ctx, const struct store_trial *t, struct fault *f)
+{
+	(void)ctx, (void)t, (void)f;
+	return 0;
+}
+
+static int skip_pick(void *ctx, const struct store_pick *p, struct fault *f)
+{
+	(void)ctx, (void)p, (void)f;
+	return 0;
+}
+
+/* Five units were with workers when the run died: one is known to have started, one only by its metric, one
+ * only by its output, one not at all, and one not at all this time. */
+static void test_unstarted(void **state)
+{
+	struct fixture *x = *state;
+	struct store *s = fixture_open(x, STORE_WRITE);
+	struct loaded l = {""};
+	struct store_loader loader = {&l, skip_trial, skip_pick, load_attempts};
+
+	fine(x, store_begin(s, &x->f));
+	put_small_phases(x, s);
+	put_small_trials(x, s);
+	for (uint32_t unit = 1; unit <= 5; unit++) {
+		struct store_unit u = {.unit = unit, .state = "running", .attempts = unit == 5 ? 2 : 1};
+		struct store_attempt_begin b = {
+		    .unit = unit, .attempt = u.attempts, .rank = 1, .run = 1, .command = "", .now_ms = 1};
+
+		fine(x, store_put_unit(s, &u, &x->f));
+		fine(x, store_begin_attempt(s, &b, &x->f));
+	}
+	fine(x, store_start_attempt(s, 1, 1, 4242, 2, &x->f));
+	fine(x, store_put_metric(s, 2, 1, "loss", false, 0, 1, &x->f));
+	fine(x, store_put_output(s, 3, 1, 1, 1, 1, 0, 10, 0, &x->f));
+	fine(x, store_put_metric(s, 5, 1, "loss", false, 0, 1, &x->f)); /* of its first attempt */
+	fine(x, store_drop_unstarted(s, &x->f));
+	fine(x, store_load(s, &loader, &x->f));
+	assert_string_equal(l.text, "running 1, running 1, running 1, ready 0, ready 1");
+	fine(x, store_commit(s, &x->f));
+	store_close(s);
+}
+
 static void test_many_names(void **state)
 {
 	struct fixture *x = *state;
@@ -743,6 +793,7 @@ int main(void)
 	    T(test_coarse_and_fine_edges),
 	    T(test_objective),
 	    T(test_arrival_after_reopening),
+	    T(test_unstarted),
 	    T(test_many_names),
 	    T(test_forget),
 	    T(test_forget_descendants),
