@@ -117,7 +117,8 @@ static int keeper_lost(struct fault *f)
 	return fault_set(f, FAULT_WORKER, "the keeper of this rank's trainers is gone");
 }
 
-/* The keeper reads all the time, so the wait for room is short unless somebody stopped it. */
+/* The keeper reads all the time, so the wait for room is short. A trainer, which may be hostile, can stop it.
+ */
 static int send_request(struct keeper *k, const int *fds, struct fault *f)
 {
 	union {
@@ -136,6 +137,7 @@ static int send_request(struct keeper *k, const int *fds, struct fault *f)
 		CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int[CHILD_PIPES]));
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, sizeof(int[CHILD_PIPES]));
 	}
+	kill(k->pid, SIGCONT);
 	while (part.iov_len) {
 		ssize_t n = sendmsg(k->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 		struct pollfd p = {.fd = k->fd, .events = POLLOUT};

@@ -958,6 +958,20 @@ static void test_stop_of_a_stopped_one(void **state)
 	close_pipes(p);
 }
 
+/* A trainer can stop its keeper, which then hears nothing; what is asked of it next wakes it. */
+static void test_a_stopped_keeper(void **state)
+{
+	struct world *w = *state;
+	struct child_pipes p = play(w, 0, "mute", NULL, NULL);
+
+	await_flag(w, &w->started[0]);
+	kill(keeper_pid(w->k), SIGSTOP);
+	await_state(keeper_pid(w->k), 'T');
+	stop(w, 0, PATIENCE_MS);
+	assert_int_equal(await_end(w, 0)->signal, SIGTERM);
+	close_pipes(p);
+}
+
 static void test_stop_again_shortens_the_grace(void **state)
 {
 	struct child_pipes p = play(*state, 0, "ignore", NULL, NULL);
@@ -1354,6 +1368,7 @@ int main(int argc, char **argv)
 	    CASE(test_out_of_descriptors),
 	    CASE(test_stop),
 	    CASE(test_stop_of_a_stopped_one),
+	    CASE(test_a_stopped_keeper),
 	    CASE(test_stop_again_shortens_the_grace),
 	    CASE(test_grace_outlasts_the_leader),
 	    CASE(test_lease_ends),
