@@ -124,6 +124,11 @@ san: ## the same tests with address and undefined-behaviour sanitizers
 	    LDFLAGS="$(SAN)" tests
 	@BUILD=build/san UBSAN_OPTIONS=print_stacktrace=1 tests/run $(KINDS)
 
+chaos: ## kill trainers, ranks and hosts at random under a study of 5000 units (CHAOS_UNITS, _FAULTS, _SEED)
+	@scripts/install-deps
+	$(again) all
+	@BUILD=$(BUILD) $(foreach v,UNITS FAULTS SEED,$(if $(CHAOS_$(v)),CHAOS_$(v)=$(CHAOS_$(v)))) tests/chaos/chaos.sh
+
 FUZZ_SECONDS ?= 60
 fuzz: ## fuzz each target for FUZZ_SECONDS (60) from its corpus; finds stay in build/fuzz
 	@scripts/install-deps --dev
@@ -211,7 +216,7 @@ clean: ## remove everything built
 help: ## this list
 	@grep -hE '^[a-z_-]+:.*##' Makefile $(wildcard jobs/jobs.mk) | sed -E 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all tests test san fuzz fuzzers cover units bench benches bench-search search-benches demo format format-check tidy cppcheck guards \
+.PHONY: all tests test san chaos fuzz fuzzers cover units bench benches bench-search search-benches demo format format-check tidy cppcheck guards \
     lint install clean help jobs
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -158,6 +158,12 @@ trials() {
     "$rs" results "$@" --json | jq -c 'if type == "object" then .trials else . end'
 }
 
+# outcome DB: what the study has come to, without what differs from run to run
+outcome() {
+    sql "$1" "select phase, outer_fold, state, value, folds_done, params from trials order by 1, 6, 4"
+    sql "$1" "select p.phase, p.value, p.for_phase, t.params from picks p join trials t using (trial) order by 1, 2, 4"
+}
+
 # start COMMAND...: in the background; $pid is its process. `start mpi 3 run x.yaml` works too: then $pid is the
 # shell that waits for mpirun, and kill_tree reaches everything below.
 start() {

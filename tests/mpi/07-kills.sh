@@ -31,10 +31,6 @@ phases:
     folds: none
     command: sh train.sh {b.value}
 END
-result() {
-    sql "$1" "select phase, outer_fold, state, value, folds_done, params from trials order by 1, 6"
-    sql "$1" "select p.phase, p.value, p.for_phase, t.params from picks p join trials t using (trial) order by 1, 2, 4"
-}
 exits "undisturbed" 0 timeout 60 mpirun -n 3 "$rs" run s.yaml --db calm.db --progress none
 
 # Of what a run consists of
@@ -80,7 +76,7 @@ is "the run finishes without them" $? 0
 is "it has counted them" "$(sql wild.db "select lost from runs order by run desc limit 1")" 2
 done_units >after
 is "what was done was not done again" "$(sort -u before | comm -23 - <(sort after))" ""
-is "the result is that of the calm run" "$(result wild.db | cksum)" "$(result calm.db | cksum)"
+is "the result is that of the calm run" "$(outcome wild.db | cksum)" "$(outcome calm.db | cksum)"
 is "no failure was counted" "$(sql wild.db "select sum(failures) from units")" 0
 is "what was lost was not their fault" "$(sql wild.db "select count(*) from attempts where state <> 'done' and reason not in ('lost', 'requeue')")" 0
 is "no file of a launch is left" "$(find wild.out -name 'launch-*')" ""
