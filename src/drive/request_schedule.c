@@ -126,6 +126,23 @@ static uint32_t keep_with(struct request_site *x, struct request_selection *s, c
 	return n;
 }
 
+/* Whoever was told that they are deleted need not see that some are stopped first. */
+static uint32_t drop_deleted(const struct request_site *x, const struct request_selection *s)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct trial_view t;
+		struct unit_view u;
+
+		sched_trial(x->sched, s->numbers[i], &t);
+		sched_unit(x->sched, t.first_unit, &u);
+		if (u.fact.pending != PENDING_DELETE)
+			s->numbers[n++] = s->numbers[i];
+	}
+	return n;
+}
+
 /* 1: f says what is wrong. */
 static int select_trials(struct request_site *x, const struct expand_call *c, struct request_selection *out,
                          struct fault *f)
@@ -143,6 +160,7 @@ static int select_trials(struct request_site *x, const struct expand_call *c, st
 	got = request_select(x, "trial", words, n, out, f);
 	if (got)
 		return got;
+	out->n = drop_deleted(x, out);
 	for (uint32_t i = 0; i < nany; i++)
 		out->n = keep_with(x, out, any[i]);
 	if (out->n)
