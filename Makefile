@@ -93,6 +93,7 @@ UNIT_BINS := $(call bins,tests/unit/test_*.c tests/prop/prop_*.c)
 FUZZ_BINS := $(call bins,tests/fuzz/fuzz_*.c)
 EDGE_BINS := $(call bins,tests/store/test_*.c tests/child/test_*.c)
 JOBS_BINS := $(call bins,tests/jobs/*.c)
+SIM_BIN   := $(BUILD)/tests/sim/test_sim
 FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
 
 $(BUILD)/libtest.a: $(LIB_OBJS)
@@ -101,12 +102,22 @@ $(UNIT_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libcore.a
 	$(link) $(test_libs) $(core_libs)
 $(EDGE_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libedge.a $(BUILD)/libcore.a
 	$(link) $(test_libs) $(edge_libs) $(core_libs)
+# All of the program but its verbs, with its own wire, children, clock: what a test defines is not taken from
+# the library, and what it wraps is called through it.
+SIM_WRAPS := read close inbox_answer inbox_look inbox_take output_open sched_new \
+    $(addprefix host_,monotonic_ms epoch_ms name cpus bind gpus memory_bytes signals_open signals_take \
+    make_dirs dir_empty remove_tree trainer_env) \
+    $(addprefix store_,commit close put_trial put_parents put_gone put_unit begin_attempt drop_attempt \
+    start_attempt end_attempt put_metric put_output put_worker put_audit put_pick drop_unstarted)
+$(SIM_BIN): $(call objs,$(sort $(wildcard tests/sim/*.c))) $(call objs,$(call lib_srcs,drive)) \
+    $(BUILD)/libedge.a $(BUILD)/libcore.a
+	$(link) $(SIM_WRAPS:%=-Wl,--wrap=%) $(test_libs) $(edge_libs) $(core_libs)
 $(FUZZ_BINS): $(BUILD)/%: $(BUILD)/%.o $(filter %.o,$(FUZZ_MAIN)) $(BUILD)/libcore.a
 	$(link) $(filter -%,$(FUZZ_MAIN)) $(core_libs)
 $(FAKES): $(BUILD)/%: $(BUILD)/%.o
 	$(link) -lm
 
-tests: all $(UNIT_BINS) $(FUZZ_BINS) $(EDGE_BINS) $(JOBS_BINS) $(FAKES) ## build all tests, run none
+tests: all $(UNIT_BINS) $(FUZZ_BINS) $(SIM_BIN) $(EDGE_BINS) $(JOBS_BINS) $(FAKES) ## build all tests, run none
 
 # Make calls itself where packages must be there first, or for a variant; on all cores unless told otherwise.
 again = +@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -128,6 +139,12 @@ chaos: ## kill trainers, ranks and hosts at random under a study of 5000 units (
 	@scripts/install-deps
 	$(again) all
 	@BUILD=$(BUILD) $(foreach v,UNITS FAULTS SEED,$(if $(CHAOS_$(v)),CHAOS_$(v)=$(CHAOS_$(v)))) tests/chaos/chaos.sh
+
+SOAK_SECONDS ?= 3600
+soak: ## simulate the whole program for SOAK_SECONDS (3600), with seeds never tried before
+	@scripts/install-deps
+	$(again) $(SIM_BIN)
+	@SOAK_SECONDS=$(SOAK_SECONDS) $(SIM_BIN)
 
 FUZZ_SECONDS ?= 60
 fuzz: ## fuzz each target for FUZZ_SECONDS (60) from its corpus; finds stay in build/fuzz
@@ -216,7 +233,7 @@ clean: ## remove everything built
 help: ## this list
 	@grep -hE '^[a-z_-]+:.*##' Makefile $(wildcard jobs/jobs.mk) | sed -E 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all tests test san chaos fuzz fuzzers cover units bench benches bench-search search-benches demo format format-check tidy cppcheck guards \
+.PHONY: all tests test san soak chaos fuzz fuzzers cover units bench benches bench-search search-benches demo format format-check tidy cppcheck guards \
     lint install clean help jobs
 .SECONDARY:
 .DELETE_ON_ERROR:
