@@ -6,7 +6,6 @@
 #include "store.h"
 
 #include <math.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,49 +43,8 @@ static const struct study *study;
 static const struct sched *sched;
 static bool stale, checking;
 static int64_t idle_since;
-static sqlite3 *keep, *blank;
 
-/* ---- the database, in memory ----------------------------------------------------------------------------
- */
-/* A database without anything, made once: to make its tables is the most expensive thing here. */
-static void make_blank(void)
-{
-	struct store_open_options o = {.mode = STORE_WRITE, .host = "sim", .now_ms = 1};
-	char lock[128];
-	struct store *s;
-	struct fault f;
-
-	sqlite3_initialize();
-	if (sqlite3_vfs_register(sqlite3_vfs_find("memdb"), 1) || sqlite3_open("/blank.db", &blank))
-		abort();
-	snprintf(lock, sizeof lock, "%s/lock", w.out_dir);
-	o.lock_path = lock;
-	if (store_open("/blank.db", &o, &s, &f))
-		abort();
-	store_close(s);
-}
-
-static void new_database(void)
-{
-	sqlite3_backup *b;
-
-	if (!blank)
-		make_blank();
-	sqlite3_close(keep);
-	if (sqlite3_open(w.db_path, &keep))
-		abort();
-	b = sqlite3_backup_init(keep, "main", blank, "main");
-	if (!b || sqlite3_backup_step(b, -1) != SQLITE_DONE || sqlite3_backup_finish(b))
-		abort();
-}
-
-void oracle_finish(void)
-{
-	sqlite3_close(keep);
-	sqlite3_close(blank);
-	keep = blank = NULL;
-}
-
+/* ---- beginnings ---------------------------------------------------------------------------------------- */
 void oracle_reset(void)
 {
 	memset(&open_facts, 0, sizeof open_facts);
@@ -94,7 +52,7 @@ void oracle_reset(void)
 	study = NULL;
 	sched = NULL;
 	stale = false;
-	new_database();
+	database_new();
 }
 
 void oracle_launch(void)

@@ -169,7 +169,7 @@ static void remove_folder(void)
 
 static void finish(void)
 {
-	oracle_finish();
+	database_finish();
 	users_finish();
 	remove_folder();
 	arena_finish(&w.arena);

@@ -170,6 +170,9 @@ void user_asks(void);
 bool inbox_has_some(void);
 void users_alone(bool all);
 void users_finish(void);
+/* edge_sqlite.c */
+void database_new(void); /* empty; what was there is gone */
+void database_finish(void);
 /* oracle.c */
 void oracle_reset(void);
 void oracle_launch(void);
@@ -178,7 +181,6 @@ void oracle_sends(uint32_t to, const void *frame, size_t n);
 void oracle_stale(bool on);
 enum audit { AUDIT_NONE, AUDIT_OPEN, AUDIT_COMMITTED };
 enum audit oracle_audit(const char *id);
-void oracle_finish(void);
 void oracle_idle(void);
 void oracle_end(void);
 uint32_t oracle_units(void);
