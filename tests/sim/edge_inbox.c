@@ -19,6 +19,7 @@ static struct {
 	char id[INBOX_ID];
 	struct bytes content;
 	bool answered;
+	uint32_t launch; /* when it was asked */
 	bool dry;
 	int32_t status;
 } requests[MAX_REQUESTS];
@@ -111,6 +112,7 @@ void user_asks(void)
 	for (uint32_t i = 0; i < a.nwords; i++)
 		requests[k].dry = requests[k].dry || !strcmp(words[i], "--dry-run");
 	requests[k].answered = false;
+	requests[k].launch = w.launch;
 	bytes_clear(&requests[k].content);
 	if (ask_encode(&requests[k].content, &a, &f))
 		wrong("a request cannot be said: %s", f.text);
@@ -216,7 +218,12 @@ static void carry_out(uint32_t k)
 void users_alone(bool all)
 {
 	for (uint32_t k = 0; k < nrequests && !w.wrong[0]; k++) {
-		if (requests[k].answered || (!all && chance(600)))
+		if (requests[k].answered)
+			continue;
+		if (w.leader_done && requests[k].launch < w.launch)
+			wrong("request %s was there before the run began, and has no answer at its end",
+			      requests[k].id);
+		if (!all && chance(600))
 			continue;
 		if (!inbox_take_back(w.out_dir, requests[k].id, true)) {
 			wrong("request %s is lost: neither waiting, nor answered", requests[k].id);
