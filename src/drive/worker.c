@@ -92,6 +92,7 @@ struct worker {
 	struct keeper *keeper;
 	struct arena scratch;
 	uint32_t rank, slots, free_slots, ncpus, ngpus;
+	uint32_t last_lease; /* they come in order: a lower one has been here */
 	int64_t memory_bytes, free_memory;
 	uint32_t *cpu_ids;
 	bool *cpu_used, *gpu_used;
@@ -864,6 +865,9 @@ static int on_assign(struct worker *w, const struct msg *m, struct fault *f)
 
 	if (m->u.assign.phase >= MAX_PHASES || !w->phases[m->u.assign.phase])
 		return fault_set(f, FAULT_BUG, "unit %u of a phase that was not told", m->u.assign.unit);
+	if (m->u.assign.lease <= w->last_lease)
+		return 0;
+	w->last_lease = m->u.assign.lease;
 	lim = &w->phases[m->u.assign.phase]->p.limits;
 	q = must_have(calloc(1, sizeof *q));
 	q->unit = m->u.assign.unit;

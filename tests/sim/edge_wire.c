@@ -208,7 +208,7 @@ int wire_send(struct wire *wire, uint32_t to, const void *data, size_t n, struct
 		each_message(data, n, note_share, &w.ranks[from]);
 	}
 	put_under_way(from, to, new_frame(from, data, n), delay(), false);
-	if (from != 0 && w.set.trouble && chance(15)) {
+	if (w.set.trouble && chance(15)) {
 		tell("%u -> %u: that frame will come twice", from, to);
 		put_under_way(from, to, new_frame(from, data, n), between(0, 2000), true);
 	}
