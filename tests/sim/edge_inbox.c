@@ -33,6 +33,9 @@ int __real_inbox_take(struct inbox *x, const char **id, struct bytes *content, s
 void __wrap_inbox_look(struct inbox *x, bool readable, int64_t now_ms);
 void __real_inbox_look(struct inbox *x, bool readable, int64_t now_ms);
 
+int64_t __wrap_inbox_due_ms(const struct inbox *x);
+int64_t __real_inbox_due_ms(const struct inbox *x);
+
 /* ---- what they ask for ----------------------------------------------------------------------------------
  */
 static const char *any_selector(void)
@@ -135,9 +138,20 @@ void __wrap_inbox_look(struct inbox *x, bool readable, int64_t now_ms)
 		news = false;
 }
 
+/* A dead rank 0 must not wait for requests that it cannot take any more. */
+int64_t __wrap_inbox_due_ms(const struct inbox *x)
+{
+	return is_dead(0) ? INT64_MAX : __real_inbox_due_ms(x);
+}
+
+/* Rank 0 likes to die when it has just carried out a request. */
 int __wrap_inbox_take(struct inbox *x, const char **id, struct bytes *content, struct fault *f)
 {
-	return crash_point() ? 0 : __real_inbox_take(x, id, content, f);
+	int got = crash_point() ? 0 : __real_inbox_take(x, id, content, f);
+
+	if (got > 0 && w.set.trouble && w.launch < LAUNCHES_IN_TROUBLE && chance(150))
+		w.crash_after = between(0, 4);
+	return got;
 }
 
 static uint32_t number_of(const char *id)

@@ -377,7 +377,7 @@ static void plan_deaths(void)
 
 static void plan_troubles(void)
 {
-	if (w.launch < 8)
+	if (w.launch < LAUNCHES_IN_TROUBLE)
 		plan_deaths();
 	for (int i = 0; i < 3; i++)
 		if (chance(120))

@@ -28,7 +28,7 @@
 #include <stdint.h>
 #include <ucontext.h>
 
-enum { MAX_RANKS = 6, NOBODY = MAX_RANKS, MAX_SIGNALS = 8, MAX_EVENTS = 64 };
+enum { MAX_RANKS = 6, NOBODY = MAX_RANKS, MAX_SIGNALS = 8, MAX_EVENTS = 64, LAUNCHES_IN_TROUBLE = 8 };
 /* Descriptors that are none of the kernel's. */
 enum { FD_SIGNALS = 1 << 20, FD_KEEPER = 1 << 21, FD_CHILD = 1 << 23 };
 
