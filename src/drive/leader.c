@@ -566,10 +566,19 @@ static int on_beat(struct leader *l, uint32_t from, const struct msg *m, struct 
 	return bad ? -1 : 0;
 }
 
+static int on_recalled(struct leader *l, uint32_t from, const struct msg_lease *m, struct fault *f)
+{
+	struct unit_view u;
+	struct event e = {.kind = EVENT_RECALLED, .worker = from, .unit = m->unit, .lease = m->lease};
+
+	if (!is_live(l, from, m->unit, m->lease, &u))
+		return 0;
+	ended(l, from);
+	return step(l, &e, f);
+}
+
 static int on_message(struct leader *l, uint32_t from, const struct msg *m, struct fault *f)
 {
-	struct event e = {.worker = from};
-
 	switch (m->kind) {
 	case MSG_HELLO:
 		return on_hello(l, from, &m->u.hello, f);
@@ -584,11 +593,7 @@ static int on_message(struct leader *l, uint32_t from, const struct msg *m, stru
 	case MSG_BEAT:
 		return on_beat(l, from, m, f);
 	case MSG_RECALLED:
-		e.kind = EVENT_RECALLED;
-		ended(l, from);
-		e.unit = m->u.lease.unit;
-		e.lease = m->u.lease.lease;
-		return step(l, &e, f);
+		return on_recalled(l, from, &m->u.lease, f);
 	default:
 		return 0; /* not for rank 0 */
 	}
