@@ -68,7 +68,7 @@ static uint32_t change_words(const char **words)
 }
 
 /* Jobs of one of two phases; the second comes after some of what is there. */
-static uint32_t schedule_words(const char **words)
+static uint32_t schedule_words(const char **words, bool come_after)
 {
 	uint32_t n = 0;
 
@@ -77,15 +77,16 @@ static uint32_t schedule_words(const char **words)
 	if (chance(200))
 		words[n++] = "--force";
 	words[n++] = ":";
-	if (chance(400)) {
-		words[n++] = chance(500) ? "phase=a" : "phase=job";
+	if (come_after || chance(400)) {
+		words[n++] = come_after || chance(500) ? "phase=a" : "phase=job";
 		words[n++] = "--";
 		words[n++] = "--";
 		words[n++] = "phase=after";
 	} else {
 		words[n++] = "phase=job";
 	}
-	words[n++] = arena_printf(&w.arena, "x={{%d,%d}}", (int)between(1, 2), (int)between(3, 4));
+	words[n++] = arena_printf(&w.arena, "%s={{%d,%d}}", chance(700) ? "x" : "y", (int)between(1, 2),
+	                          (int)between(3, 4));
 	return n;
 }
 
@@ -97,7 +98,7 @@ static bool leave(uint32_t k)
 	       0;
 }
 
-void user_asks(void)
+void user_asks(bool come_after)
 {
 	const char *words[12];
 	struct ask a = {.who = "sim", .words = words};
@@ -108,7 +109,10 @@ void user_asks(void)
 		return;
 	nrequests++;
 	w.count.requests++;
-	a.nwords = chance(250) ? schedule_words(words) : change_words(words);
+	a.nwords = come_after || chance(250) ? schedule_words(words, come_after) : change_words(words);
+	/* Some do not see that what they go on with is about to go. */
+	if (!strcmp(words[0], "delete") && chance(500))
+		happen(w.now_ms + between(0, 100), A_REQUEST, 0)->number = 1;
 	snprintf(requests[k].id, sizeof requests[k].id, "r%06u", k);
 	a.id = requests[k].id;
 	requests[k].dry = false;

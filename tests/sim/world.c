@@ -336,7 +336,7 @@ static void befall(struct happening *h)
 		child_gets_kill(h);
 		return;
 	case A_REQUEST:
-		user_asks();
+		user_asks(h->number != 0);
 		return;
 	case A_SIGNAL:
 		tell("signal %d to all ranks", h->number);

@@ -166,7 +166,7 @@ uint32_t children_busy(uint32_t rank, uint32_t *cpus, uint32_t *gpus, int64_t *m
 short host_fd_ready(int fd);
 /* edge_inbox.c */
 void users_reset(void);
-void user_asks(void);
+void user_asks(bool come_after); /* for jobs after all that there are of a phase */
 bool inbox_has_some(void);
 void users_alone(bool all);
 void users_finish(void);
