@@ -26,7 +26,8 @@ void desk_open(struct desk *d, const char *out_dir, bool network, struct progres
 /* To sleep on; -1: none. */
 int desk_fd(const struct desk *d);
 int64_t desk_due_ms(const struct desk *d); /* when to call desk_take at the latest */
-/* Take requests and carry them out, until there are DESK_TURN answers. -1: a failure of the store, or a bug.
+/* Take requests and carry them out, until there are DESK_TURN answers, or the run is over: whoever comes
+ * after that finds the database free in a moment. -1: a failure of the store, or a bug.
  */
 int desk_take(struct desk *d, struct request_site *site, bool readable, int64_t now_ms, struct fault *f);
 /* What was done is committed: answer. */

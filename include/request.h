@@ -39,6 +39,7 @@ struct request_site {
 	/* The database holds other observations from elsewhere: let the searches know. NULL: there are none.
 	 */
 	int (*relearn)(struct request_site *x, struct fault *f);
+	const bool *over; /* in a run: whether it has come to its end; may turn true with any request */
 	void *ctx;
 };
 struct request_answer {

@@ -78,7 +78,7 @@ int desk_take(struct desk *d, struct request_site *site, bool readable, int64_t 
 	if (!d->inbox)
 		return 0;
 	inbox_look(d->inbox, readable, now_ms);
-	while (d->nanswers < DESK_TURN) {
+	while (d->nanswers < DESK_TURN && !*site->over) {
 		const char *id;
 		struct fault why = {0};
 		int got = inbox_take(d->inbox, &id, &d->content, &why);

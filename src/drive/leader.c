@@ -867,11 +867,9 @@ static int take_requests(struct leader *l, bool readable, struct fault *f)
 	                            .step = step_for_user,
 	                            .restudy = restudy,
 	                            .relearn = relearn,
+	                            .over = &l->finished,
 	                            .ctx = l};
 
-	/* Whoever asks a run that is over finds the database free in a moment. */
-	if (l->finished)
-		return 0;
 	if (desk_take(&l->desk, &site, readable, l->now_ms, f))
 		return -1;
 	l->urgent = l->urgent || l->desk.nanswers;
@@ -888,7 +886,7 @@ static int take_first_requests(struct leader *l, struct fault *f)
 	do {
 		if (take_requests(l, false, f) || commit_and_send(l, f))
 			return -1;
-	} while (desk_due_ms(&l->desk) <= l->now_ms);
+	} while (!l->finished && desk_due_ms(&l->desk) <= l->now_ms);
 	return 0;
 }
 

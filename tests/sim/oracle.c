@@ -170,6 +170,7 @@ void oracle_started(uint32_t rank, uint32_t unit, uint32_t attempt)
 	uint32_t which;
 
 	w.count.starts++;
+	w.launch_starts++;
 	if (!unit || unit > committed.nunits) {
 		wrong("unit %u starts, and is not committed", unit);
 		return;

@@ -465,6 +465,7 @@ void world_launch(uint32_t nranks, const uint32_t *node_of)
 {
 	w.launch++;
 	w.count.launches++;
+	w.launch_starts = 0;
 	w.nranks = nranks;
 	w.ending = w.leader_done = w.stop_asked = false;
 	w.crash_after = -1;

@@ -111,10 +111,11 @@ struct world {
 	ucontext_t main;
 	/* the launch */
 	uint32_t launch;
-	bool ending;         /* the launch is to be over: nothing new befalls it */
-	bool stop_asked;     /* a signal was given, or a limit of time */
-	int64_t crash_after; /* crash points of rank 0 until it dies; < 0: it does not */
-	bool leader_done;    /* leader_run has returned, alive */
+	uint32_t launch_starts; /* of programs */
+	bool ending;            /* the launch is to be over: nothing new befalls it */
+	bool stop_asked;        /* a signal was given, or a limit of time */
+	int64_t crash_after;    /* crash points of rank 0 until it dies; < 0: it does not */
+	bool leader_done;       /* leader_run has returned, alive */
 	int leader_status;
 	struct fault verdict;
 	int64_t time_limit_ms;
