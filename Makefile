@@ -104,10 +104,10 @@ $(EDGE_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libedge.a $(B
 	$(link) $(test_libs) $(edge_libs) $(core_libs)
 # All of the program but its verbs, with its own wire, children, clock: what a test defines is not taken from
 # the library, and what it wraps is called through it.
-SIM_WRAPS := read close inbox_answer inbox_due_ms inbox_look inbox_take output_open sched_new \
+SIM_WRAPS := getpid read close inbox_answer inbox_due_ms inbox_look inbox_take output_open sched_new \
     $(addprefix sqlite3_,open_v2 close exec prepare_v2 prepare_v3 finalize) \
     $(addprefix host_,monotonic_ms epoch_ms name cpus bind gpus memory_bytes signals_open signals_take \
-    make_dirs dir_empty remove_tree trainer_env) \
+    identity process_fd end_with_parent make_dirs dir_empty remove_tree trainer_env) \
     $(addprefix store_,commit close put_trial put_parents put_gone put_unit begin_attempt drop_attempt \
     start_attempt end_attempt put_metric put_output put_worker put_audit put_pick drop_unstarted)
 $(SIM_BIN): $(call objs,$(sort $(wildcard tests/sim/*.c))) $(call objs,$(call lib_srcs,drive)) \

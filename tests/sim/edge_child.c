@@ -20,7 +20,7 @@ struct program {
 	uint32_t rank, id, unit, attempt;
 	double quality; /* follows from the unit */
 	uint32_t step, steps;
-	int64_t pause_ms;
+	int64_t pause_ms, grace_ms;
 	int exit_code, signal;
 	bool saves, deaf, silent, by_pipe;
 	uint32_t cpus, gpus;
@@ -184,7 +184,7 @@ int keeper_fd(const struct keeper *k)
 
 pid_t keeper_pid(const struct keeper *k)
 {
-	return (pid_t)(1000 + k->rank);
+	return (pid_t)(PID_KEEPER + k->rank);
 }
 
 void keeper_close(struct keeper *k, int64_t grace_ms)
@@ -279,6 +279,7 @@ int child_start(struct keeper *k, const struct child_spec *s, struct child_pipes
 	*p = (struct program){.used = true, .alive = true, .serial = ++serials, .rank = k->rank, .id = s->id};
 	p->unit = (uint32_t)strtoul(variable(s, "RANKSWEEP_UNIT"), NULL, 10);
 	p->attempt = (uint32_t)strtoul(variable(s, "RANKSWEEP_ATTEMPT"), NULL, 10);
+	p->grace_ms = s->grace_ms;
 	oracle_unit_limits(p->unit, &p->cpus, &p->gpus, &p->memory);
 	be_yourself(p, strtoull(variable(s, "RANKSWEEP_SEED"), NULL, 10));
 	obey(p, s->argv);
@@ -288,9 +289,12 @@ int child_start(struct keeper *k, const struct child_spec *s, struct child_pipes
 		p->pipes[i].open = true;
 	*pipes = (struct child_pipes){.out = fd, .err = fd + 1, .metric = fd + 2, .in = -1};
 	tell("rank %u: unit %u attempt %u starts (lease %u)", k->rank, p->unit, p->attempt, p->id);
-	if (w.set.trouble && chance(10)) {
+	bool late = w.now_ms >= w.ranks[k->rank].lease_ms;
+
+	if (late || (w.set.trouble && chance(10))) {
 		p->alive = false;
-		e = (struct child_event){.kind = CHILD_SPAWN_FAILED, .error = ENOENT, .stage = "exec"};
+		e = (struct child_event){
+		    .kind = CHILD_SPAWN_FAILED, .error = late ? ETIME : ENOENT, .stage = "exec"};
 		keeper_hears(p, e, 0);
 		return 0;
 	}
@@ -313,6 +317,46 @@ int child_stop(struct keeper *k, uint32_t id, int64_t grace_ms, struct fault *f)
 			at_child(&programs[i], A_KILL, grace_ms + 20);
 		}
 	return 0;
+}
+
+int child_lease(struct keeper *k, int64_t until_ms, struct fault *f)
+{
+	struct sim_rank *x = &w.ranks[k->rank];
+
+	(void)f;
+	if (x->dead)
+		return 0;
+	x->lease_ms = x->lease_ms == INT64_MAX || until_ms > x->lease_ms ? until_ms : x->lease_ms;
+	x->fenced = x->fenced && x->lease_ms <= w.now_ms;
+	happen(x->lease_ms, A_FENCE, k->rank);
+	return 0;
+}
+
+/* The keeper does it by itself, whatever its rank does. */
+void keeper_fences(struct happening *h)
+{
+	struct sim_rank *x = &w.ranks[h->rank];
+	struct program none = {.rank = h->rank};
+	struct child_event e = {.kind = CHILD_FENCED};
+
+	if (x->dead || !x->alive || x->fenced || w.now_ms < x->lease_ms)
+		return;
+	tell("rank %u: the lease of its programs ends", h->rank);
+	x->fenced = true;
+	for (uint32_t i = 0; i < MAX_CHILDREN; i++)
+		if (programs[i].used && programs[i].alive && programs[i].rank == h->rank) {
+			at_child(&programs[i], A_TERM, 0);
+			at_child(&programs[i], A_KILL, programs[i].grace_ms);
+		}
+	keeper_hears(&none, e, 0);
+}
+
+/* All of the launch before have ended. */
+enum child_sight child_look(int64_t pid, int64_t began_by_ms)
+{
+	(void)pid;
+	(void)began_by_ms;
+	return CHILD_GONE;
 }
 
 int keeper_next(struct keeper *k, struct child_event *e, struct fault *f)
@@ -384,8 +428,10 @@ int __wrap_close(int fd)
 {
 	int stream;
 
-	if (fd < FD_CHILD)
+	if (fd < FD_SIGNALS)
 		return __real_close(fd);
+	if (fd < FD_CHILD)
+		return 0;
 	of_fd(fd, &stream)->pipes[stream].open = false;
 	return 0;
 }

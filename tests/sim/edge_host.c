@@ -4,6 +4,7 @@
 #include "host.h"
 #include "output.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +24,35 @@ const char **__wrap_host_trainer_env(struct arena *a, const char *snapshot_path,
 int __wrap_output_open(struct output_file *o, const char *path, struct fault *f);
 int __real_output_open(struct output_file *o, const char *path, struct fault *f);
 
+uint64_t __wrap_host_identity(const char *name_space);
+int __wrap_host_process_fd(uint32_t pid);
+void __wrap_host_end_with_parent(void);
+pid_t __wrap_getpid(void);
+
 enum { CPUS = 4 };
+
+uint64_t __wrap_host_identity(const char *name_space)
+{
+	(void)name_space;
+	return w.current == NOBODY ? 99 : 100 + w.ranks[w.current].node;
+}
+
+int __wrap_host_process_fd(uint32_t pid)
+{
+	if (!process_ended(pid))
+		return FD_PROCESS + (int)pid;
+	errno = ESRCH;
+	return -1;
+}
+
+void __wrap_host_end_with_parent(void)
+{
+}
+
+pid_t __wrap_getpid(void)
+{
+	return (pid_t)(PID_RANK + (w.current == NOBODY ? 999 : w.current));
+}
 
 int64_t __wrap_host_monotonic_ms(void)
 {

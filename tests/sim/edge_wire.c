@@ -14,8 +14,8 @@ enum { KEPT = 32, DEAD_LEASES = 1 << 14 };
 static struct {
 	struct frame *frames[KEPT];
 	uint32_t n;
-	bool over[DEAD_LEASES]; /* FINISHED or RECALLED has come, from whom it concerned */
-	bool greeted[MAX_RANKS];
+	bool over[DEAD_LEASES];        /* FINISHED or RECALLED has come, from whom it concerned */
+	uint32_t life[MAX_RANKS];      /* of its last HELLO */
 	uint32_t held_by[DEAD_LEASES]; /* rank + 1 that the lease was sent to */
 } told;
 
@@ -42,10 +42,11 @@ static void each_message(const void *frame, size_t n, message_fn *fn, void *ctx)
 static const char *name_of(enum msg_kind k)
 {
 	static const char *const names[MSG_KIND_END] = {
-	    [MSG_HELLO] = "HELLO",   [MSG_WELCOME] = "WELCOME",   [MSG_PHASE] = "PHASE",
-	    [MSG_ASSIGN] = "ASSIGN", [MSG_CANCEL] = "CANCEL",     [MSG_RECALL] = "RECALL",
-	    [MSG_STOP] = "STOP",     [MSG_STARTED] = "STARTED",   [MSG_METRIC] = "METRIC",
-	    [MSG_OUTPUT] = "OUTPUT", [MSG_FINISHED] = "FINISHED", [MSG_RECALLED] = "RECALLED"};
+	    [MSG_HELLO] = "HELLO",      [MSG_WELCOME] = "WELCOME", [MSG_PHASE] = "PHASE",
+	    [MSG_ASSIGN] = "ASSIGN",    [MSG_CANCEL] = "CANCEL",   [MSG_RECALL] = "RECALL",
+	    [MSG_STOP] = "STOP",        [MSG_STARTED] = "STARTED", [MSG_METRIC] = "METRIC",
+	    [MSG_BEAT] = "BEAT",        [MSG_OUTPUT] = "OUTPUT",   [MSG_FINISHED] = "FINISHED",
+	    [MSG_RECALLED] = "RECALLED"};
 
 	return k < MSG_KIND_END && names[k] ? names[k] : "?";
 }
@@ -60,7 +61,8 @@ static bool lease_of(const struct msg *m, uint32_t *unit, uint32_t *lease)
 	}
 	*unit = m->u.lease.unit;
 	*lease = m->u.lease.lease;
-	return m->kind == MSG_CANCEL || m->kind == MSG_RECALL || m->kind >= MSG_STARTED;
+	return m->kind == MSG_CANCEL || m->kind == MSG_RECALL ||
+	       (m->kind >= MSG_STARTED && m->kind <= MSG_RECALLED);
 }
 
 static void describe_one(const struct msg *m, void *ctx)
@@ -100,6 +102,7 @@ static void tell_frame(const char *what, uint32_t from, uint32_t to, const void 
 struct news {
 	uint32_t from;
 	bool any;
+	bool hello;
 	bool series; /* its place in the order of arrival matters */
 };
 
@@ -109,8 +112,9 @@ static void look_for_news(const struct msg *m, void *ctx)
 	uint32_t unit, lease;
 
 	x->series = x->series || m->kind == MSG_METRIC || m->kind == MSG_OUTPUT;
+	x->hello = x->hello || m->kind == MSG_HELLO;
 	if (m->kind == MSG_HELLO)
-		x->any = x->any || !told.greeted[x->from];
+		x->any = x->any || m->u.hello.life > told.life[x->from];
 	else if (lease_of(m, &unit, &lease) && lease < DEAD_LEASES)
 		x->any = x->any || (!told.over[lease] && told.held_by[lease] == x->from + 1);
 }
@@ -120,8 +124,8 @@ static void note_news(const struct msg *m, void *ctx)
 	struct news *x = ctx;
 	uint32_t unit, lease;
 
-	if (m->kind == MSG_HELLO)
-		told.greeted[x->from] = true;
+	if (m->kind == MSG_HELLO && m->u.hello.life > told.life[x->from])
+		told.life[x->from] = m->u.hello.life;
 	else if ((m->kind == MSG_FINISHED || m->kind == MSG_RECALLED) && lease_of(m, &unit, &lease) &&
 	         lease < DEAD_LEASES && told.held_by[lease] == x->from + 1)
 		told.over[lease] = true;
@@ -215,6 +219,28 @@ int wire_send(struct wire *wire, uint32_t to, const void *data, size_t n, struct
 	return 0;
 }
 
+/* What is under way may still come, or not. */
+void wire_lose(struct wire *wire, uint32_t to)
+{
+	tell("%u gives up %u", wire->rank, to);
+	for (uint32_t i = 0; i < w.nlist;)
+		if (w.list[i].kind == A_FRAME && w.list[i].from == wire->rank && w.list[i].rank == to &&
+		    chance(500)) {
+			w.ranks[wire->rank].pending[to]--;
+			free(w.list[i].frame);
+			w.list[i] = w.list[--w.nlist];
+		} else {
+			i++;
+		}
+	for (uint32_t i = 0; i < DEAD_LEASES && wire->rank == 0; i++)
+		told.over[i] = told.over[i] || told.held_by[i] == to + 1;
+}
+
+void wire_regain(struct wire *wire, uint32_t to)
+{
+	tell("%u has %u again", wire->rank, to);
+}
+
 uint32_t wire_pending(const struct wire *wire, uint32_t to)
 {
 	return w.ranks[wire->rank].pending[to];
@@ -224,6 +250,15 @@ void wire_arrive(struct happening *h)
 {
 	struct sim_rank *x = &w.ranks[h->rank];
 
+	if (w.now_ms < w.ranks[h->from ? h->from : h->rank].cut_ms) {
+		struct happening *later =
+		    happen(w.ranks[h->from ? h->from : h->rank].cut_ms, A_FRAME, h->rank);
+
+		later->order = h->order;
+		later->from = h->from;
+		later->frame = h->frame;
+		return;
+	}
 	w.ranks[h->from].pending[h->rank]--;
 	if (x->dead || !x->alive) {
 		free(h->frame);
@@ -319,16 +354,16 @@ void wire_disturb(void)
 	uint32_t have = told.n < KEPT ? told.n : KEPT;
 	const struct frame *old;
 	struct frame *x;
+	struct news news = {0};
 
 	if (!have || !chance(20))
 		return;
 	old = told.frames[between(0, have - 1)];
 	x = new_frame(old->from, old->data, old->n);
 	x->again = true;
-	if (chance(300))
+	each_message(x->data, x->n, look_for_news, &news);
+	if (!news.hello && chance(300))
 		x->from = (uint32_t)between(0, w.nranks - 1);
-	if (!told.greeted[x->from])
-		x->from = old->from;
 	x->next = w.ranks[0].in;
 	w.ranks[0].in = x;
 	if (!x->next)

@@ -53,7 +53,7 @@ static bool is_over(void)
 		return true;
 	if (!w.leader_done || w.verdict.code == FAULT_STOPPED)
 		return false;
-	return !strstr(w.verdict.text, "no worker") && !w.set.requests;
+	return w.verdict.code != FAULT_WORKER && !strstr(w.verdict.text, "no worker") && !w.set.requests;
 }
 
 static void run_study(void)

@@ -117,7 +117,7 @@ bool is_dead(uint32_t rank)
 	return w.ranks[rank].dead;
 }
 
-/* mpirun ends a launch that has lost a process, in its own time. */
+/* Without rank 0 there is nothing to do: the others are ended by mpirun, or see for themselves. */
 static void launch_ends(void)
 {
 	if (w.ending)
@@ -133,10 +133,11 @@ void rank_dies(uint32_t rank)
 	if (w.ranks[rank].dead)
 		return;
 	tell("rank %u dies", rank);
-	w.ranks[rank].dead = true;
+	w.ranks[rank].dead = w.troubled = true;
 	w.count.deaths += !w.ending;
 	children_of_rank_end(rank);
-	launch_ends();
+	if (rank == 0)
+		launch_ends();
 }
 
 bool crash_point(void)
@@ -186,6 +187,7 @@ static void lead(struct sim_rank *x)
 	                          .out_dir = w.out_dir,
 	                          .env_file = "",
 	                          .time_limit_ms = w.time_limit_ms,
+	                          .lost_after_ms = LOST_AFTER_MS,
 	                          .wire = x->r.wire,
 	                          .info = x->r.info,
 	                          .keeper = x->r.keeper,
@@ -215,6 +217,7 @@ static void rank_main(void)
 	uint32_t me = w.current;
 	struct sim_rank *x = &w.ranks[me];
 	struct fault f = {0};
+	bool broken = false;
 
 	__sanitizer_finish_switch_fiber(NULL, &main_bottom, &main_bytes);
 	if (rank_open(&x->r, &f)) {
@@ -223,9 +226,12 @@ static void rank_main(void)
 	} else if (me == 0) {
 		lead(x);
 	} else if (rank_work(&x->r, &f) && !x->dead) {
-		wrong("rank %u fails: %s", me, f.text);
+		broken = true;
+		tell("rank %u ends: %s", me, f.text);
+		if (!w.ending && !w.leader_done && !w.troubled && w.ranks[0].alive)
+			wrong("rank %u fails: %s", me, f.text);
 	}
-	rank_close(&x->r);
+	rank_close(&x->r, broken);
 	tell("rank %u is over", me);
 	x->alive = false;
 	switch_to_main(true);
@@ -264,8 +270,21 @@ static void begin_fiber(uint32_t rank)
 	x->waiting = false;
 }
 
+bool process_ended(uint32_t pid)
+{
+	uint32_t rank = pid % 1000, cpus, gpus;
+	const struct sim_rank *x = &w.ranks[rank];
+	int64_t memory;
+
+	if (rank >= w.nranks)
+		return true;
+	return (x->dead || !x->alive) && (pid < PID_KEEPER || !children_busy(rank, &cpus, &gpus, &memory));
+}
+
 static short fd_ready(int fd)
 {
+	if (fd >= FD_PROCESS && fd < FD_CHILD)
+		return process_ended((uint32_t)(fd - FD_PROCESS)) ? POLLIN : 0;
 	if (fd >= FD_CHILD)
 		return child_fd_ready(fd);
 	if (fd >= FD_SIGNALS)
@@ -350,7 +369,17 @@ static void befall(struct happening *h)
 		return;
 	case A_FREEZE:
 		tell("rank %u gets no cpu for %d ms", h->rank, h->number);
+		w.troubled = true;
 		w.ranks[h->rank].frozen_ms = w.now_ms + h->number;
+		return;
+	case A_CUT:
+		tell("rank %u is cut off for %d ms", h->rank, h->number);
+		w.troubled = true;
+		if (w.now_ms + h->number > w.ranks[h->rank].cut_ms)
+			w.ranks[h->rank].cut_ms = w.now_ms + h->number;
+		return;
+	case A_FENCE:
+		keeper_fences(h);
 		return;
 	case A_CLOCK:
 		tell("the clocks jump by %d s", h->number);
@@ -383,6 +412,10 @@ static void plan_troubles(void)
 		if (chance(120))
 			happen(w.now_ms + between(0, 10000), A_FREEZE, (uint32_t)between(0, w.nranks - 1))
 			    ->number = (int)between(1, chance(300) ? 90000 : 2000);
+	for (int i = 0; i < 2 && w.nranks > 1; i++)
+		if (chance(250))
+			happen(w.now_ms + between(0, 6000), A_CUT, (uint32_t)between(1, w.nranks - 1))
+			    ->number = (int)between(1, chance(500) ? 120000 : 10000);
 	if (chance(150))
 		happen(w.now_ms + between(0, 10000), A_CLOCK, 0)->number = (int)between(-100000, 100000);
 }
@@ -456,6 +489,8 @@ static void place_ranks(uint32_t nranks, const uint32_t *node_of)
 			in.node_size += node_of[k] == node_of[r];
 			in.node_rank += node_of[k] == node_of[r] && k < r;
 		}
+		w.ranks[r].node = node_of[r];
+		w.ranks[r].lease_ms = INT64_MAX;
 		in.node_has_leader = node_of[r] == node_of[0];
 		w.ranks[r].info = in;
 	}
@@ -467,7 +502,7 @@ void world_launch(uint32_t nranks, const uint32_t *node_of)
 	w.count.launches++;
 	w.launch_starts = 0;
 	w.nranks = nranks;
-	w.ending = w.leader_done = w.stop_asked = false;
+	w.ending = w.troubled = w.leader_done = w.stop_asked = false;
 	w.crash_after = -1;
 	w.time_limit_ms = 0;
 	w.verdict = (struct fault){0};

@@ -30,7 +30,7 @@
 
 enum { MAX_RANKS = 6, NOBODY = MAX_RANKS, MAX_SIGNALS = 8, MAX_EVENTS = 64, LAUNCHES_IN_TROUBLE = 8 };
 /* Descriptors that are none of the kernel's. */
-enum { FD_SIGNALS = 1 << 20, FD_KEEPER = 1 << 21, FD_CHILD = 1 << 23 };
+enum { FD_SIGNALS = 1 << 20, FD_KEEPER = 1 << 21, FD_PROCESS = 1 << 22, FD_CHILD = 1 << 23 };
 
 /* What a seed makes of the study and of the world. */
 struct setting {
@@ -71,6 +71,10 @@ struct sim_rank {
 	struct pollfd *fds;
 	nfds_t nfds;
 	int64_t wake_ms;
+	int64_t cut_ms;   /* nothing gets through between it and rank 0 until then */
+	int64_t lease_ms; /* its keeper lets programs run until then */
+	bool fenced;      /* and has ended them */
+	uint32_t node;
 	int64_t frozen_ms; /* it gets no cpu until then */
 	/* its edges */
 	struct frame *in, **in_end, *at; /* at: borrowed by wire_next */
@@ -84,7 +88,19 @@ struct sim_rank {
 	int64_t memory_bytes;
 };
 
-enum happening_kind { A_FRAME, A_CHILD, A_KILL, A_TERM, A_REQUEST, A_SIGNAL, A_DEATH, A_FREEZE, A_CLOCK };
+enum happening_kind {
+	A_FRAME,
+	A_CHILD,
+	A_KILL,
+	A_TERM,
+	A_REQUEST,
+	A_SIGNAL,
+	A_DEATH,
+	A_FREEZE,
+	A_CUT,
+	A_FENCE,
+	A_CLOCK
+};
 struct happening {
 	int64_t at_ms;
 	uint64_t order;
@@ -116,6 +132,7 @@ struct world {
 	bool stop_asked;        /* a signal was given, or a limit of time */
 	int64_t crash_after;    /* crash points of rank 0 until it dies; < 0: it does not */
 	bool leader_done;       /* leader_run has returned, alive */
+	bool troubled;          /* somebody has died or was cut off */
 	int leader_status;
 	struct fault verdict;
 	int64_t time_limit_ms;
@@ -138,6 +155,9 @@ void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct happening *happen(int64_t at_ms, enum happening_kind kind, uint32_t rank);
 bool is_dead(uint32_t rank);
+enum { PID_RANK = 5000, PID_KEEPER = 6000, LOST_AFTER_MS = 8000 };
+/* Has this process ended? Keepers end when nothing is left of what they started. */
+bool process_ended(uint32_t pid);
 /* The process is no more, from now on. */
 void rank_dies(uint32_t rank);
 /* Somewhere where rank 0 may die. True: it has died now or before. */
@@ -154,6 +174,7 @@ void wire_disturb(void);
 /* edge_child.c */
 void children_reset(void); /* all are ended; nothing of them is left */
 void child_goes_on(struct happening *h);
+void keeper_fences(struct happening *h);
 void child_gets_term(struct happening *h);
 void child_gets_kill(struct happening *h);
 short child_fd_ready(int fd);
