@@ -147,6 +147,12 @@ soak: ## simulate the whole program for SOAK_SECONDS (3600), with seeds never tr
 	$(again) $(SIM_BIN)
 	@SOAK_SECONDS=$(SOAK_SECONDS) $(SIM_BIN)
 
+ENDURE_SECONDS ?= 300
+endure: ## run no-op units at full rate for ENDURE_SECONDS (300): what memory, descriptors and files do
+	@scripts/install-deps
+	$(again) all
+	@BUILD=$(BUILD) ENDURE_SECONDS=$(ENDURE_SECONDS) scripts/endure
+
 FUZZ_SECONDS ?= 60
 fuzz: ## fuzz each target for FUZZ_SECONDS (60) from its corpus; finds stay in build/fuzz
 	@scripts/install-deps --dev
@@ -234,7 +240,7 @@ clean: ## remove everything built
 help: ## this list
 	@grep -hE '^[a-z_-]+:.*##' Makefile $(wildcard jobs/jobs.mk) | sed -E 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all tests test san soak chaos fuzz fuzzers cover units bench benches bench-search search-benches demo format format-check tidy cppcheck guards \
+.PHONY: all tests test san soak chaos endure fuzz fuzzers cover units bench benches bench-search search-benches demo format format-check tidy cppcheck guards \
     lint install clean help jobs
 .SECONDARY:
 .DELETE_ON_ERROR:
