@@ -155,7 +155,7 @@ look() { # how many trainers have come to their end; units take as long as the f
     [ "$((size / 10))" -eq "$ended" ] || ended=$((size / 10)) idle=$SECONDS
     due=$((ended * (faults + 4) / units))
     lag=$((due > struck ? due - struck : 0))
-    echo "$((1 + lag * 8))" >pace.new && mv pace.new pace
+    echo "$((1 + (lag < 16 ? 10 * lag * lag : 2500)))" >pace.new && mv pace.new pace
 }
 begin() {
     local run=("$rs" run) host
