@@ -136,6 +136,11 @@ san: ## the same tests with address and undefined-behaviour sanitizers
 	    LDFLAGS="$(SAN)" tests
 	@BUILD=build/san UBSAN_OPTIONS=print_stacktrace=1 tests/run $(KINDS)
 
+mutants: ## plant each deliberate bug of tests/*/mutants: is it found? (half an hour)
+	@scripts/install-deps
+	$(again) all tests
+	@for x in prop sim seeds; do sh tests/$$x/mutants.sh || exit 1; done
+
 chaos: ## kill trainers, ranks and hosts at random under a study of 5000 units (CHAOS_UNITS, _FAULTS, _SEED)
 	@scripts/install-deps
 	$(again) all
@@ -240,7 +245,7 @@ clean: ## remove everything built
 help: ## this list
 	@grep -hE '^[a-z_-]+:.*##' Makefile $(wildcard jobs/jobs.mk) | sed -E 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all tests test san soak chaos endure fuzz fuzzers cover units bench benches bench-search search-benches demo format format-check tidy cppcheck guards \
+.PHONY: all tests test san soak mutants chaos endure fuzz fuzzers cover units bench benches bench-search search-benches demo format format-check tidy cppcheck guards \
     lint install clean help jobs
 .SECONDARY:
 .DELETE_ON_ERROR:
