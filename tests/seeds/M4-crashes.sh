@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # M4. Jobs that crashed are launched again without anybody doing it by hand. That works when retries are automatic,
 # bounded, spaced, and only for what crashed or was lost; when the next run knows by itself which jobs died with an
-# earlier one; and when after a kill -9 of a job, a worker, rank 0 or everything the same command finishes, doing
+# earlier one; and when after a kill -9 of a job, all workers, rank 0 or everything the same command finishes, doing
 # nothing twice that was done.
 # shellcheck disable=SC2016,SC2317 # scripts in quotes, functions called by name
 . tests/lib/tap.sh
@@ -51,7 +51,8 @@ kill_and_go_on() { # NAME WHOM...: two more end, two more begin, then it is kill
     is "$name: the database is sound" "$(sql crash.db 'pragma integrity_check')" ok
     start timeout 60 "${run[@]}" 2>/dev/null
 }
-kill_and_go_on "a worker" rank_pid 1
+workers() { rank_pid 1 && rank_pid 2; }
+kill_and_go_on "all workers" workers
 kill_and_go_on "rank 0" rank_pid 0
 kill_and_go_on "everything" everything
 
@@ -67,6 +68,6 @@ is "the limit of retries holds" "$(sql crash.db "select state, reason, attempts 
 is "a result that is wrong is no crash" "$(sql crash.db "select state, reason, attempts from units where phase='wrong'")" "failed|bad_metric|1"
 is "a retry waits a second" "$(sql crash.db "select b.started - a.finished >= 1 from attempts a join attempts b using (unit) where a.reason='signal' and b.attempt = a.attempt + 1 and a.run = b.run" | sort -u)" 1
 is "what a dead run left is marked as lost, by that run's number" \
-    "$(sql crash.db "select count(*) > 0, sum(run = (select max(run) from runs)), sum((select end from runs where runs.run = attempts.run) is not null) from attempts where reason='lost'")" "1|0|0"
+    "$(sql crash.db "select count(*) > 0, sum(run = (select max(run) from runs)), sum((select end from runs where runs.run = attempts.run) = 'done') from attempts where reason='lost'")" "1|0|0"
 is "and is no failure of the job" "$(sql crash.db "select sum(losses) > 0, sum(failures) from units where phase='a'")" "1|1"
 done_testing
