@@ -63,10 +63,6 @@ const char *host_absolute(struct arena *a,
 const char **host_trainer_env(struct arena *a, const char *snapshot_path, uint32_t *n);
 /* The batch job this process is in, "slurm:1234" or "pbs:99.server"; NULL: none that we know of. In `a`. */
 const char *host_batch_job(struct arena *a);
-/* When the batch system will end this job, in epoch ms; 0: never. Asks squeue, scontrol or qstat where the
- * environment does not say; that may take some seconds, and starts processes: before MPI_Init. -1: it cannot
- * be told (FAULT_WORKER). */
-int host_job_end(const char *job, int64_t *end_ms, struct fault *f);
 /* Write the snapshot of this process's environment; readable by the owner only, it may hold secrets. */
 int host_save_env(const char *path, struct fault *f);
 bool host_is_launcher_variable(const char *name);

@@ -21,7 +21,7 @@ struct pulse {
 	uint32_t n;
 	int64_t patience_ms, due_ms;
 };
-enum { PULSE_NOBODY = UINT32_MAX };
+#define PULSE_NOBODY UINT32_MAX
 
 /* How long after an answer another one may begin what it was given: see above. */
 int64_t pulse_patience_ms(int64_t lost_after_ms, int64_t longest_grace_ms);

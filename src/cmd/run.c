@@ -4,6 +4,7 @@
 
 #include "bytes.h"
 #include "host.h"
+#include "job_end.h"
 #include "launch.h"
 #include "leader.h"
 #include "ledger.h"
@@ -265,7 +266,7 @@ static int64_t job_end(const struct run_options *o)
 	int64_t end_ms = 0;
 	struct fault f = {0};
 
-	if (job && host_job_end(job, &end_ms, &f) && !o->time_limit_ms)
+	if (job && job_end_find(job, &end_ms, &f) && !o->time_limit_ms)
 		fprintf(stderr,
 		        "ranksweep: when the job (%s) will be ended is not known: %s; use --time-limit\n",
 		        job, f.text);

@@ -133,6 +133,21 @@ const char **host_trainer_env(struct arena *a, const char *snapshot_path, uint32
 	return kept.at;
 }
 
+const char *host_batch_job(struct arena *a)
+{
+	static const struct {
+		const char *variable, *system;
+	} jobs[] = {{"SLURM_JOB_ID", "slurm"}, {"RANKSWEEP_SLURM_JOB_ID", "slurm"}, {"PBS_JOBID", "pbs"}};
+
+	for (size_t i = 0; i < COUNT(jobs); i++) {
+		const char *id = getenv(jobs[i].variable);
+
+		if (id && *id)
+			return arena_printf(a, "%s:%s", jobs[i].system, id);
+	}
+	return NULL;
+}
+
 int host_save_env(const char *path, struct fault *f)
 {
 	struct bytes b = {0};

@@ -1,7 +1,7 @@
-/* host, the batch job we are in: which it is, and when it will be ended. */
-#include "host.h"
+#include "job_end.h"
 
 #include "batch.h"
+#include "host.h"
 #include "inquire.h"
 #include "text.h"
 
@@ -11,21 +11,6 @@
 #include <time.h>
 
 enum { ANSWER_MS = 5000 };
-
-const char *host_batch_job(struct arena *a)
-{
-	static const struct {
-		const char *variable, *system;
-	} jobs[] = {{"SLURM_JOB_ID", "slurm"}, {"RANKSWEEP_SLURM_JOB_ID", "slurm"}, {"PBS_JOBID", "pbs"}};
-
-	for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
-		const char *id = getenv(jobs[i].variable);
-
-		if (id && *id)
-			return arena_printf(a, "%s:%s", jobs[i].system, id);
-	}
-	return NULL;
-}
 
 /* Slurm since 23.02 says it. One that has passed was moved since, or is not ours (a shell that has outlived
  * its job). */
@@ -56,7 +41,7 @@ static int64_t left_ms(const struct batch_end *e, int64_t now_ms)
 	return start_ms > 0 && e->limit_ms && left > 0 && left < e->left_ms ? left : e->left_ms;
 }
 
-int host_job_end(const char *job, int64_t *end_ms, struct fault *f)
+int job_end_find(const char *job, int64_t *end_ms, struct fault *f)
 {
 	struct arena a = {0};
 	struct inquiry answer;
