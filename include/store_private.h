@@ -275,6 +275,9 @@ void query_put_text_n(struct query *q, const char *s, size_t n);
 void query_put_blob(struct query *q, const void *p, size_t n); /* NULL p: NULL */
 int query_run(struct query *q, struct fault *f);
 int query_row(struct query *q, struct fault *f); /* 1 a row, 0 the end, -1 */
+/* The first row of what is asked with two numbers; as query_row, so query_end follows. */
+int query_first(struct query *q, struct store *s, enum store_statement which, int64_t a, int64_t b,
+                struct fault *f);
 void query_end(struct query *q);
 
 /* Column i as a number; a NULL is NaN, 'nan' and 'inf' are what they say. */

@@ -329,6 +329,11 @@ static inline struct objective study_objective(const struct study_phase *p, uint
 {
 	return number ? p->more[number - 1] : (struct objective){p->metric, p->goal};
 }
+/* Its values so that less is better. */
+static inline double objective_minimised(struct objective x, double value)
+{
+	return x.goal == GOAL_MAXIMIZE ? -value : value;
+}
 /* The number of a metric by its name; -1: the phase has none of that name. */
 int study_find_objective(const struct study_phase *p, const char *metric);
 

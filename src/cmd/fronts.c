@@ -42,8 +42,7 @@ static void take(struct reading *r, const struct study_phase *p, const struct st
 	make_room(r);
 	r->trials[r->n] = trial;
 	r->outer[r->n] = (int32_t)store_int(rows, 1);
-	r->values[(size_t)r->n * r->m + number] =
-	    study_objective(p, number).goal == GOAL_MAXIMIZE ? -value : value;
+	r->values[(size_t)r->n * r->m + number] = objective_minimised(study_objective(p, number), value);
 	r->n += ++*filled == r->m;
 }
 

@@ -77,10 +77,15 @@ static uint32_t next_line(const char **s, struct word words[LINE_WORDS])
 	return n < LINE_WORDS ? n : LINE_WORDS;
 }
 
+static bool says(struct word w, const char *text)
+{
+	return strlen(text) == w.n && memcmp(text, w.p, w.n) == 0;
+}
+
 static bool is_in(struct word w, const char *const *list)
 {
 	for (; *list; list++)
-		if (strlen(*list) == w.n && memcmp(*list, w.p, w.n) == 0)
+		if (says(w, *list))
 			return true;
 	return false;
 }
@@ -165,11 +170,6 @@ bool batch_end_question(struct arena *a, const char *job, uint32_t nth, const ch
 	}
 	argv[n] = NULL;
 	return n > 0;
-}
-
-static bool says(struct word w, const char *text)
-{
-	return strlen(text) == w.n && memcmp(text, w.p, w.n) == 0;
 }
 
 static bool duration_of(struct word w, int64_t *ms)

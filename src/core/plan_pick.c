@@ -92,14 +92,14 @@ uint32_t plan_pick(const struct plan *p, const struct study_phase *parent, const
                    struct plan_winner **out)
 {
 	struct row *rows = arena_array(scratch, n, sizeof *rows);
-	bool maximize = study_objective(parent, rule->objective).goal == GOAL_MAXIMIZE;
+	struct objective by = study_objective(parent, rule->objective);
 	struct plan_winner *w;
 	uint32_t kept;
 
 	for (uint32_t i = 0; i < n; i++) {
 		double v = entries[i].value;
 
-		rows[i].value = maximize ? -v : v;
+		rows[i].value = objective_minimised(by, v);
 		rows[i].trial = entries[i].trial;
 		rows[i].bucket = bucket_of(p, rule, entries[i].trial);
 	}
@@ -113,7 +113,7 @@ uint32_t plan_pick(const struct plan *p, const struct study_phase *parent, const
 		w[i].trial = rows[i].trial;
 		w[i].rank = rows[i].rank;
 		w[i].bucket = i == 0 ? 0 : w[i - 1].bucket + !key_equal(rows[i].bucket, rows[i - 1].bucket);
-		w[i].value = maximize ? -rows[i].value : rows[i].value;
+		w[i].value = objective_minimised(by, rows[i].value); /* back again */
 	}
 	*out = w;
 	return kept;

@@ -23,8 +23,6 @@ static bool same_failure(const struct attempt_result *a, const struct attempt_re
 	return a->reason == b->reason && a->exit_code == b->exit_code && a->signal == b->signal;
 }
 
-/* A study whose first attempts all fail in one way has a wrong command line, not bad luck. */
-/* ... unless it is all of one node, and there are others. */
 static bool may_be_the_node(const struct sched *s)
 {
 	for (uint32_t i = 0; i < s->nworkers && !s->alike_spread; i++)
@@ -33,6 +31,8 @@ static bool may_be_the_node(const struct sched *s)
 	return false;
 }
 
+/* A study whose first attempts all fail in one way has a wrong command line, not bad luck; unless they were
+ * all on one node, and there are others. */
 void sched_note_result(struct sched *s, uint32_t unit, uint32_t worker, const struct attempt_result *r)
 {
 	uint32_t node = s->workers[worker]->node;

@@ -38,9 +38,8 @@ static uint32_t complete_trials(const struct study_phase *p, const struct sched 
 			continue;
 		out[n].outer = t.outer;
 		out[n].trial = i;
-		out[n++].value = isnan(t.value)             ? (double)INFINITY
-		                 : p->goal == GOAL_MAXIMIZE ? -t.value
-		                                            : t.value;
+		out[n++].value =
+		    isnan(t.value) ? (double)INFINITY : objective_minimised(study_objective(p, 0), t.value);
 	}
 	return n;
 }

@@ -1,6 +1,8 @@
 /* host: clock, names and signals. */
 #include "host.h"
 
+#include "rng.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -60,30 +62,21 @@ const char *host_user(void)
 	return name;
 }
 
-static uint64_t mix(uint64_t h, const void *p, size_t n)
-{
-	const unsigned char *c = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ c[i]) * 1099511628211u; /* FNV-1a */
-	return h;
-}
-
 uint64_t host_identity(const char *name_space)
 {
 	char text[256] = "";
 	struct stat space = {0};
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
-	uint64_t h = mix(14695981039346656037u, text, n < 0 ? 0 : (size_t)n);
+	uint64_t h = rng_hash(0, text, n < 0 ? 0 : (size_t)n);
 
 	if (fd >= 0)
 		close(fd);
 	if (gethostname(text, sizeof text) == 0)
-		h = mix(h, text, strnlen(text, sizeof text));
+		h = rng_hash(h, text, strnlen(text, sizeof text));
 	snprintf(text, sizeof text, "/proc/self/ns/%s", name_space);
 	if (stat(text, &space) == 0)
-		h = mix(h, &space.st_ino, sizeof space.st_ino);
+		h = rng_hash(h, &space.st_ino, sizeof space.st_ino);
 	return h;
 }
 

@@ -23,13 +23,15 @@ static const char verdict_name[] = "RANKSWEEP_VERDICT_FILE", env_name[] = "RANKS
 /* What makes Open MPI 4.1 keep the other ranks alive when one, or a node, is lost. Without the second
  * MPI_Finalize waits for the lost one; without the third the daemon of one node may be the way to others.
  * Ranks find them in their environment. */
+enum { FLAG_WORDS = 3 };
 static const struct {
-	const char *variable, *value, *flag;
+	const char *variable, *value, *words[FLAG_WORDS];
 } recovery[] = {
-    {"OMPI_MCA_orte_enable_recovery", "1", "--enable-recovery"},
-    {"OMPI_MCA_async_mpi_finalize", "1", "--mca async_mpi_finalize 1"},
-    {"OMPI_MCA_routed", "direct", "--mca routed direct"},
+    {"OMPI_MCA_orte_enable_recovery", "1", {"--enable-recovery"}},
+    {"OMPI_MCA_async_mpi_finalize", "1", {"--mca", "async_mpi_finalize", "1"}},
+    {"OMPI_MCA_routed", "direct", {"--mca", "routed", "direct"}},
 };
+enum { RECOVERY_FLAGS = sizeof recovery / sizeof *recovery };
 
 /* Where the files of the launch with this process id are. 0 ok, -1 the path is too long. */
 static int name_file(char *path, const char *dir, long pid, const char *kind)
@@ -56,19 +58,8 @@ static void remove_stale(const char *dir)
 
 static void fill_argv(const struct launch_options *o, const char *self, char *ranks, const char **argv)
 {
-	static const char *const flags[] = {"--enable-recovery",
-	                                    "--mca",
-	                                    "async_mpi_finalize",
-	                                    "1",
-	                                    "--mca",
-	                                    "routed",
-	                                    "direct",
-	                                    "--bind-to",
-	                                    "none",
-	                                    "--oversubscribe",
-	                                    "--mca",
-	                                    "orte_base_help_aggregate",
-	                                    "0"};
+	static const char *const flags[] = {
+	    "--bind-to", "none", "--oversubscribe", "--mca", "orte_base_help_aggregate", "0"};
 	size_t n = 0;
 
 	argv[n++] = "mpirun";
@@ -76,6 +67,9 @@ static void fill_argv(const struct launch_options *o, const char *self, char *ra
 		argv[n++] = "-n";
 		argv[n++] = ranks;
 	}
+	for (size_t i = 0; i < RECOVERY_FLAGS; i++)
+		for (size_t k = 0; k < FLAG_WORDS && recovery[i].words[k]; k++)
+			argv[n++] = recovery[i].words[k];
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
 		argv[n++] = flags[i];
 	argv[n++] = self;
@@ -335,18 +329,27 @@ bool launch_recovers(void)
 	return set && !strcmp(set, recovery[0].value);
 }
 
+static const char *flag_text(struct arena *a, size_t flag)
+{
+	const char *text = recovery[flag].words[0];
+
+	for (size_t k = 1; k < FLAG_WORDS && recovery[flag].words[k]; k++)
+		text = arena_printf(a, "%s %s", text, recovery[flag].words[k]);
+	return text;
+}
+
 const char *launch_missing(struct arena *a)
 {
 	const char *missing = NULL;
 
 	if (!getenv("OMPI_COMM_WORLD_SIZE"))
 		return NULL;
-	for (size_t i = 0; i < sizeof recovery / sizeof *recovery; i++) {
+	for (size_t i = 0; i < RECOVERY_FLAGS; i++) {
 		const char *set = getenv(recovery[i].variable);
 
 		if (!set || strcmp(set, recovery[i].value) != 0)
 			missing =
-			    missing ? arena_printf(a, "%s %s", missing, recovery[i].flag) : recovery[i].flag;
+			    missing ? arena_printf(a, "%s %s", missing, flag_text(a, i)) : flag_text(a, i);
 	}
 	return missing;
 }

@@ -200,19 +200,18 @@ static int rescue(struct store *s, struct fault *f)
 	int rc = sql ? sqlite3_exec(s->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
 
 	sqlite3_free(sql);
-	if (rc == SQLITE_OK)
-		remove_log(s);
-	if (rc == SQLITE_OK)
-		fault_set(
-		    &s->broken, FAULT_IO,
-		    "%s was removed or replaced while it was in use. All that was stored is in %s.rescued: "
-		    "put it back in its place, and the same command goes on",
-		    s->path, s->path);
-	else
+	if (rc != SQLITE_OK) {
 		fault_set(&s->broken, FAULT_IO,
 		          "%s was removed or replaced while it was in use, and writing what was stored to "
 		          "%s.rescued failed: %s",
 		          s->path, s->path, sqlite3_errmsg(s->db));
+		return broken(s, f);
+	}
+	remove_log(s);
+	fault_set(&s->broken, FAULT_IO,
+	          "%s was removed or replaced while it was in use. All that was stored is in %s.rescued: "
+	          "put it back in its place, and the same command goes on",
+	          s->path, s->path);
 	return broken(s, f);
 }
 
@@ -325,6 +324,16 @@ int query_row(struct query *q, struct fault *f)
 	store_fault(q->s, rc, statements[q->which].what, &q->s->broken);
 	sqlite3_reset(q->st);
 	return broken(q->s, f);
+}
+
+int query_first(struct query *q, struct store *s, enum store_statement which, int64_t a, int64_t b,
+                struct fault *f)
+{
+	if (query_init(q, s, which, f) != 0)
+		return -1;
+	query_put_int(q, a);
+	query_put_int(q, b);
+	return query_row(q, f);
 }
 
 int query_run(struct query *q, struct fault *f)

@@ -74,29 +74,24 @@ int store_last_value(struct store *s, uint32_t unit, const char *metric, bool *f
 	*value = (double)NAN;
 	if (row != 1)
 		return row;
-	if (query_init(&q, s, STORE_SQL_LAST_VALUE, f) != 0)
+	row = query_first(&q, s, STORE_SQL_LAST_VALUE, unit, name, f);
+	if (row < 0)
 		return -1;
-	query_put_int(&q, unit);
-	query_put_int(&q, name);
-	row = query_row(&q, f);
 	*found = row == 1;
 	if (*found)
 		*value = store_column_real(q.st, 0);
 	query_end(&q);
-	return row < 0 ? -1 : 0;
+	return 0;
 }
 
 int store_seconds_before(struct store *s, uint32_t unit, uint32_t attempt, double *seconds, struct fault *f)
 {
 	struct query q;
-	int row;
+	int row = query_first(&q, s, STORE_SQL_SECONDS_BEFORE, unit, attempt, f);
 
-	if (query_init(&q, s, STORE_SQL_SECONDS_BEFORE, f) != 0)
+	if (row < 0)
 		return -1;
-	query_put_int(&q, unit);
-	query_put_int(&q, attempt);
-	row = query_row(&q, f);
 	*seconds = row == 1 ? sqlite3_column_double(q.st, 0) : 0;
 	query_end(&q);
-	return row < 0 ? -1 : 0;
+	return 0;
 }

@@ -204,16 +204,13 @@ static int read_series(struct store *s, uint32_t unit, int64_t name, struct obje
 static int read_new_step(struct store *s, uint32_t unit, uint32_t attempt, bool *new_step, struct fault *f)
 {
 	struct query q;
-	int row;
+	int row = query_first(&q, s, STORE_SQL_NEW_STEP, unit, attempt, f);
 
-	if (query_init(&q, s, STORE_SQL_NEW_STEP, f) != 0)
+	if (row < 0)
 		return -1;
-	query_put_int(&q, unit);
-	query_put_int(&q, attempt);
-	row = query_row(&q, f);
 	*new_step = row == 1;
 	query_end(&q);
-	return row < 0 ? -1 : 0;
+	return 0;
 }
 
 int store_find_name(struct store *s, const char *name, int64_t *id, struct fault *f)

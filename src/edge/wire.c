@@ -592,9 +592,9 @@ void wire_close(struct wire *w, int64_t timeout_ms)
 	if (!w)
 		return;
 	flush(w, timeout_ms);
+	/* MPI_Finalize would wait for the lost one, and what MPI still sends stays in place. */
 	if (w->any_lost)
-		return; /* MPI_Finalize would wait for the lost one, and what MPI still sends stays in place
-		         */
+		return;
 	if (w->posted) {
 		MPI_Cancel(&w->recv);
 		MPI_Request_free(&w->recv);

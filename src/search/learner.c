@@ -222,7 +222,7 @@ uint32_t learner_begin(struct learner *l, struct key128 place, const struct scop
 
 static double minimised(const struct learner *l, double value)
 {
-	return l->phase->goal == GOAL_MAXIMIZE ? -value : value;
+	return objective_minimised(study_objective(l->phase, 0), value);
 }
 
 void learner_complete_all(struct learner *l, uint32_t number, const double *values)
@@ -231,9 +231,7 @@ void learner_complete_all(struct learner *l, uint32_t number, const double *valu
 	bool finite = true;
 
 	for (uint32_t i = 0; i <= l->phase->nmore; i++) {
-		bool maximize = study_objective(l->phase, i).goal == GOAL_MAXIMIZE;
-
-		turned[i] = maximize ? -values[i] : values[i];
+		turned[i] = objective_minimised(study_objective(l->phase, i), values[i]);
 		finite = finite && isfinite(values[i]);
 	}
 	history_put_values(&l->history, number, turned);

@@ -46,18 +46,16 @@ requeue 42"
 is "Slurm: options get through" "$(tail -n 2 args | tr '\n' ' ')" "--progress none "
 afresh
 exits "Slurm: a refused requeue is a failure" 1 slurm STATUS=75 REFUSED=1
-afresh
-exits "Slurm: as often as is said" 75 slurm STATUS=75 SLURM_RESTART_COUNT=2 MAX_REQUEUES=3
-ok "Slurm: the last time" test -e asked
-afresh
-exits "Slurm: not more often" 75 slurm STATUS=75 SLURM_RESTART_COUNT=3 MAX_REQUEUES=3
-ok "Slurm: it ends" test ! -e asked
-afresh
-exits "PBS: as often as is said" 75 pbs STATUS=75 JOBS_DONE=2 MAX_JOBS=3
-ok "PBS: the last time" test -e asked
-afresh
-exits "PBS: not more often" 75 pbs STATUS=75 JOBS_DONE=3 MAX_JOBS=3
-ok "PBS: it ends" test ! -e asked
+bounded() { # SYSTEM COMMAND COUNT BOUND LAST: how often it has come back, and how often it may
+    afresh
+    exits "$1: as often as is said" 75 "$2" STATUS=75 "$3=$5" "$4=3"
+    ok "$1: the last time" test -e asked
+    afresh
+    exits "$1: not more often" 75 "$2" STATUS=75 "$3=$(($5 + 1))" "$4=3"
+    ok "$1: it ends" test ! -e asked
+}
+bounded Slurm slurm SLURM_RESTART_COUNT MAX_REQUEUES 2
+bounded PBS pbs JOBS_DONE MAX_JOBS 2
 
 # script SYSTEM: the shell of the template that was started
 script() { pgrep -P "$pid" -f "scripts/ranksweep"; }

@@ -3,27 +3,8 @@
 # tells what happened.
 # shellcheck disable=SC2016,SC2317 # scripts in quotes, functions called by name
 . tests/lib/tap.sh
+. "$top/tests/lib/doubles.sh"
 
-# Holds a lock as long as anything of it lives: whoever comes while it is held is a double.
-cat >train.sh <<'END'
-exec 9>>"lock.$RANKSWEEP_UNIT"
-flock -n 9 || echo "$RANKSWEEP_UNIT" >>doubles
-until [ -e go ]; do sleep 0.05; done
-echo "@metric err=$1"
-END
-study() {
-    cat <<END
-study: $1
-metric: err
-goal: minimize
-defaults: {grace: 200ms, retries: 0}
-phases:
-  a:
-    command: sh train.sh {x}
-    params: {x: "range(1, $(($2 + 1)), 1)"}
-    search: grid
-END
-}
 running_on() { # DB RANK
     sql "$1" "select count(*) from attempts where rank=$2 and state='running'"
 }
@@ -40,7 +21,6 @@ all_done() { # NAME DB UNITS
         "$(sql "$2" "select distinct state || '|' || reason from attempts where state <> 'done'")" "lost|lost"
     is "$1: no trainer is left" "$(here '^sh train.sh')" ""
 }
-: >doubles
 
 # ---- killed -------------------------------------------------------------------------------------------
 study killed 12 >killed.yaml

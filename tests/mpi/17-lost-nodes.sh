@@ -6,31 +6,11 @@
 why=$(cluster_missing)
 [ -z "$why" ] || skip_all "no make-believe cluster: $why"
 cluster_up 3
+. "$top/tests/lib/doubles.sh"
 
-# Holds a lock as long as anything of it lives: whoever comes while it is held is a double.
-cat >train.sh <<'END'
-exec 9>>"lock.$RANKSWEEP_UNIT"
-flock -n 9 || echo "$RANKSWEEP_UNIT" >>doubles
-until [ -e go ]; do sleep 0.05; done
-echo "@metric err=$1"
-END
-: >doubles
-study() {
-    cat <<END
-study: $1
-metric: err
-goal: minimize
-defaults: {grace: 200ms, retries: 0}
-phases:
-  a:
-    command: sh train.sh {x}
-    params: {x: "range(1, 13, 1)"}
-    search: grid
-END
-}
 begin() { # NAME: the run of this study, with units running on all hosts
     rm -f go
-    study "$1" >"$1.yaml"
+    study "$1" 12 >"$1.yaml"
     start cluster_run "$1.yaml" --ranks 3 --lost-after 3s --progress none >out 2>err
     ok "$1: units run on all hosts" wait_sql 30 "$1.db" \
         "select count(distinct host) from units where state='running' and started is not null" 3 || cat err
@@ -97,8 +77,8 @@ finish slow 0
 
 # ---- it is there, but lets all units die -------------------------------------------------------------------------------
 : >go
-study bad >bad.yaml
-sed -i 's/retries: 0/retries: 2/; s/13, 1/41, 1/; s/sh train.sh/sh broken.sh/' bad.yaml
+study bad 40 >bad.yaml
+sed -i 's/retries: 0/retries: 2/; s/sh train.sh/sh broken.sh/' bad.yaml
 cat >broken.sh <<'END'
 [ "$(hostname)" != n1 ] || exit 3
 sleep 0.2
