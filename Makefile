@@ -104,7 +104,7 @@ $(EDGE_BINS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtest.a $(BUILD)/libedge.a $(B
 	$(link) $(test_libs) $(edge_libs) $(core_libs)
 # All of the program but its verbs, with its own wire, children, clock: what a test defines is not taken from
 # the library, and what it wraps is called through it.
-SIM_WRAPS := getpid read close inbox_answer inbox_due_ms inbox_look inbox_take output_open sched_new \
+SIM_WRAPS := getpid read close inotify_init1 inbox_answer inbox_due_ms inbox_look inbox_take output_open sched_new \
     $(addprefix sqlite3_,open_v2 close exec prepare_v2 prepare_v3 finalize) \
     $(addprefix host_,monotonic_ms epoch_ms name cpus bind gpus memory_bytes signals_open signals_take \
     identity process_fd end_with_parent make_dirs dir_empty remove_tree trainer_env) \

@@ -429,7 +429,7 @@ int __wrap_close(int fd)
 	int stream;
 
 	if (fd < FD_SIGNALS)
-		return __real_close(fd);
+		return inbox_is_watched_by(fd) ? 0 : __real_close(fd);
 	if (fd < FD_CHILD)
 		return 0;
 	of_fd(fd, &stream)->pipes[stream].open = false;

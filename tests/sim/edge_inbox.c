@@ -35,6 +35,10 @@ void __real_inbox_look(struct inbox *x, bool readable, int64_t now_ms);
 
 int64_t __wrap_inbox_due_ms(const struct inbox *x);
 int64_t __real_inbox_due_ms(const struct inbox *x);
+int __wrap_inotify_init1(int flags);
+int __real_inotify_init1(int flags);
+ssize_t __real_read(int fd, void *buf, size_t n);
+int __real_close(int fd);
 
 /* ---- what they ask for ----------------------------------------------------------------------------------
  */
@@ -132,6 +136,28 @@ void user_asks(bool come_after)
 bool inbox_has_some(void)
 {
 	return news;
+}
+
+/* ---- being told of new names -----------------------------------------------------------------------------
+ *
+ * One descriptor for all launches: the kernel takes some 10 ms to close one, longer than many a launch takes.
+ * A new launch gets it as good as new: nothing is left to be read. */
+static int watch = -1;
+
+int __wrap_inotify_init1(int flags)
+{
+	char events[8192];
+
+	if (watch < 0)
+		watch = __real_inotify_init1(flags);
+	while (watch >= 0 && __real_read(watch, events, sizeof events) > 0)
+		;
+	return watch;
+}
+
+bool inbox_is_watched_by(int fd)
+{
+	return fd >= 0 && fd == watch;
 }
 
 /* ---- rank 0's side ------------------------------------------------------------------------------------ */
@@ -280,4 +306,7 @@ void users_finish(void)
 {
 	for (uint32_t k = 0; k < MAX_REQUESTS; k++)
 		bytes_finish(&requests[k].content);
+	if (watch >= 0)
+		__real_close(watch);
+	watch = -1;
 }

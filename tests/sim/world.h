@@ -190,6 +190,7 @@ short host_fd_ready(int fd);
 void users_reset(void);
 void user_asks(bool come_after); /* for jobs after all that there are of a phase */
 bool inbox_has_some(void);
+bool inbox_is_watched_by(int fd); /* which outlives the launch */
 void users_alone(bool all);
 void users_finish(void);
 /* edge_sqlite.c */
