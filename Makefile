@@ -123,9 +123,18 @@ tests: all $(UNIT_BINS) $(FUZZ_BINS) $(SIM_BIN) $(EDGE_BINS) $(JOBS_BINS) $(FAKE
 # Make calls itself where packages must be there first, or for a variant; on all cores unless told otherwise.
 again = +@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
+# What the kinds of tests asked for need; not all of them need all.
+needs_unit  := $(UNIT_BINS)
+needs_prop  := $(UNIT_BINS)
+needs_fuzz  := $(FUZZ_BINS)
+needs_store := $(EDGE_BINS) $(FAKES)
+needs_sim   := $(SIM_BIN)
+kind         = $(firstword $(subst /, ,$(1)))
+asked: $(or $(sort $(foreach k,$(KINDS),$(or $(needs_$(call kind,$(k))),tests))),tests)
+
 test: ## install what is missing, build, run every test (KINDS="unit mpi": these only)
 	@scripts/install-deps
-	$(again) tests
+	$(again) asked
 	@BUILD=$(BUILD) tests/run $(KINDS)
 
 # (Warnings are for the plain build: instrumented code makes gcc see what is not there.)
@@ -133,7 +142,7 @@ SAN := -fsanitize=address,undefined
 san: ## the same tests with address and undefined-behaviour sanitizers
 	@scripts/install-deps
 	$(again) BUILD=build/san WARN= CFLAGS="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all $(SAN)" \
-	    LDFLAGS="$(SAN)" tests
+	    LDFLAGS="$(SAN)" asked
 	@BUILD=build/san UBSAN_OPTIONS=print_stacktrace=1 tests/run $(KINDS)
 
 mutants: ## plant each deliberate bug of tests/*/mutants: is it found? (half an hour)
@@ -245,7 +254,7 @@ clean: ## remove everything built
 help: ## this list
 	@grep -hE '^[a-z_-]+:.*##' Makefile $(wildcard jobs/jobs.mk) | sed -E 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all tests test san soak mutants chaos endure fuzz fuzzers cover units bench benches bench-search search-benches demo format format-check tidy cppcheck guards \
+.PHONY: all tests asked test san soak mutants chaos endure fuzz fuzzers cover units bench benches bench-search search-benches demo format format-check tidy cppcheck guards \
     lint install clean help jobs
 .SECONDARY:
 .DELETE_ON_ERROR:
