@@ -3,8 +3,8 @@
  * reported.
  *
  * A field is what is compared with each other: the trials of one phase in one outer fold. Inside it every
- * fold has tables of its own; only the rungs of promotion count whole trials, for all folds of a trial climb
- * together.
+ * fold has tables of its own, and a trial is given up at one of them if it is behind there and over its folds
+ * so far; only the rungs of promotion count whole trials, for all folds of a trial climb together.
  *
  *   note       a value at a step came: O(log n)
  *   judge      is the unit to be given up for what it noted last?
@@ -35,6 +35,7 @@ struct prune_field {
 	const struct prune *rules;
 	bool maximize, by_best; /* by_best: at a rung the best so far counts, not the last */
 	struct prune_fold *folds;
+	uint32_t nfolds;      /* of a trial; their units follow each other */
 	struct ranked *rungs; /* promotion: by bracket and rung */
 };
 

@@ -61,6 +61,7 @@ void prune_field_init(struct pruner *p, struct prune_field *x, const struct stud
 
 	*x = (struct prune_field){.rules = r, .maximize = ph->goal == GOAL_MAXIMIZE};
 	x->by_best = ph->report == REPORT_BEST;
+	x->nfolds = nfolds;
 	x->folds = arena_array(p->arena, nfolds, sizeof *x->folds);
 	if (n && r->promote)
 		x->rungs = arena_array(p->arena, n, sizeof *x->rungs);
@@ -276,35 +277,100 @@ void prune_note(struct pruner *p, const struct prune_place *x, uint32_t attempt,
 }
 
 /* ---- verdicts --------------------------------------------------------------------------------------- */
-static bool is_worse(const struct pruner *p, const struct prune_place *x, const struct prune_unit *u,
-                     uint32_t kind)
+/* What a unit is compared by, at the look it made last or at a rung it has reached. The line lies between
+ * those of its fold that go on and those that do not. Few come to the later folds of a trial: who was given
+ * up before would have been worse there, so the share that goes on is one of all that came in any fold. */
+struct stand {
+	double value, line; /* line: infinite where all go on */
+	bool behind;
+};
+
+/* false: there is nothing to compare it with. */
+static bool stand_in_look(const struct pruner *p, const struct prune_place *x, uint32_t kind,
+                          struct stand *out)
 {
 	const struct prune_compare *c = compare_of(x->field->rules, kind);
 	const struct prune_fold *f = &x->field->folds[x->fold];
+	const struct prune_unit *u = find_unit(p, x->unit);
 	const struct looks *l = &f->looks[kind];
 	const struct ranked *s;
+	uint32_t most = 0;
+	double share;
 
-	if (!u->due[kind] || f->complete < c->startup || u->seen[kind] >= l->n)
+	if (!u || f->complete < c->startup || u->seen[kind] < 0 || u->seen[kind] >= l->n)
 		return false;
 	s = &l->sets[u->seen[kind]];
-	return ranked_count(&p->pool, s) >= c->least && u->best > ranked_quantile(&p->pool, s, c->share);
+	if (ranked_count(&p->pool, s) < c->least)
+		return false;
+	for (uint32_t i = 0; i < x->field->nfolds; i++)
+		most = x->field->folds[i].complete > most ? x->field->folds[i].complete : most;
+	share = c->share * most / f->complete;
+	out->value = u->best;
+	out->line = share > 1 ? (double)INFINITY : ranked_quantile(&p->pool, s, share);
+	out->behind = out->value > out->line;
+	return true;
 }
 
 /* At each rung the best share of those that have come there go on, at least the best of all. */
-static bool falls_behind(const struct pruner *p, const struct prune_place *x, const struct prune_unit *u)
+static bool stand_at_rung(const struct pruner *p, const struct prune_place *x, uint32_t rung,
+                          struct stand *out)
 {
 	const struct prune *r = x->field->rules;
+	uint32_t index = rung_index(r, x->bracket, rung), tag = tag_of(TAG_RUNG, index), node, most = 0, keep,
+	         n;
+	const struct ranked *s = set_of(x, tag);
 
-	for (uint32_t i = u->from_rung; i < u->to_rung; i++) {
-		uint32_t tag = tag_of(TAG_RUNG, rung_index(r, x->bracket, i)), node, keep;
-		const struct ranked *s = set_of(x, tag);
-
-		if (!find_node(p, x->unit, tag, &node))
-			continue;
-		keep = ranked_count(&p->pool, s) / r->eta;
-		if (ranked_before(&p->pool, s, node) >= (keep ? keep : 1))
-			return true;
+	if (!find_node(p, x->unit, tag, &node))
+		return false;
+	for (uint32_t i = 0; i < x->field->nfolds; i++) {
+		n = ranked_count(&p->pool, &x->field->folds[i].rungs[index]);
+		most = n > most ? n : most;
 	}
+	keep = most / r->eta;
+	keep = keep ? keep : 1;
+	n = ranked_nth(&p->pool, s, keep - 1);
+	out->value = ranked_at(&p->pool, node)->value;
+	out->line = n ? ranked_at(&p->pool, n)->value : (double)INFINITY;
+	out->behind = ranked_before(&p->pool, s, node) >= keep;
+	return true;
+}
+
+static bool stand(const struct pruner *p, const struct prune_place *x, uint32_t kind, uint32_t rung,
+                  struct stand *out)
+{
+	return kind == TAG_RUNG ? stand_at_rung(p, x, rung, out) : stand_in_look(p, x, kind, out);
+}
+
+/* A fold that is behind does not decide alone: with the trial's other folds together it must be, by how far
+ * each is from its line. */
+static bool falls_behind(const struct pruner *p, const struct prune_place *x, uint32_t kind, uint32_t rung)
+{
+	struct prune_place other = *x;
+	struct stand at;
+	double sum;
+
+	if (!stand(p, x, kind, rung, &at) || !at.behind)
+		return false;
+	sum = at.value - at.line;
+	for (other.fold = 0; other.fold < x->field->nfolds; other.fold++) {
+		other.unit = x->unit - x->fold + other.fold;
+		if (other.fold != x->fold && stand(p, &other, kind, rung, &at) && isfinite(at.line))
+			sum += at.value - at.line;
+	}
+	return !(sum < 0);
+}
+
+static bool is_worse(const struct pruner *p, const struct prune_place *x, const struct prune_unit *u,
+                     uint32_t kind)
+{
+	return compare_of(x->field->rules, kind) && u->due[kind] && falls_behind(p, x, kind, 0);
+}
+
+static bool fails_rung(const struct pruner *p, const struct prune_place *x, const struct prune_unit *u)
+{
+	for (uint32_t i = u->from_rung; i < u->to_rung; i++)
+		if (falls_behind(p, x, TAG_RUNG, i))
+			return true;
 	return false;
 }
 
@@ -324,7 +390,7 @@ enum reason prune_judge(struct pruner *p, const struct prune_place *x)
 		return REASON_PERCENTILE;
 	if (r->rules & PRUNE_PATIENCE && u->step - u->improved_step >= (double)r->patience)
 		return REASON_PATIENCE;
-	if (has_rungs(r) && !r->promote && falls_behind(p, x, u))
+	if (has_rungs(r) && !r->promote && fails_rung(p, x, u))
 		return prune_rung_reason(r);
 	return REASON_NONE;
 }

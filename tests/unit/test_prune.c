@@ -30,10 +30,15 @@ static void begin(struct fixture *x, uint32_t rules)
 	x->phase.prune = &x->rules;
 }
 
-static void open(struct fixture *x)
+static void open_folds(struct fixture *x, uint32_t nfolds)
 {
 	pruner_init(&x->pruner, &x->arena);
-	prune_field_init(&x->pruner, &x->field, &x->phase, 2);
+	prune_field_init(&x->pruner, &x->field, &x->phase, nfolds);
+}
+
+static void open(struct fixture *x)
+{
+	open_folds(x, 1);
 }
 
 static struct prune_place at(struct fixture *x, uint32_t unit)
@@ -144,18 +149,83 @@ static void folds_are_compared_apart(void **state)
 
 	(void)state;
 	begin(&x, PRUNE_MEDIAN);
-	open(&x);
-	runs_flat(&x, 1, 1, 2);
-	runs_flat(&x, 3, 1, 2);
-	p = at(&x, 2);
+	open_folds(&x, 2);
+	runs_flat(&x, 2, 1, 2);
+	runs_flat(&x, 4, 1, 2);
+	p = at(&x, 3);
 	p.fold = 1;
 	prune_note(&x.pruner, &p, 1, 1, 100);
 	assert_int_equal(prune_judge(&x.pruner, &p), REASON_NONE);
 	p.fold = 0;
-	p.unit = 5;
+	p.unit = 6;
 	prune_note(&x.pruner, &p, 1, 1, 100);
 	assert_int_equal(prune_judge(&x.pruner, &p), REASON_MEDIAN);
 	arena_finish(&x.arena);
+}
+
+/* All folds of a trial, one after the other, `values[f]` in fold f: how many of them it gets through. */
+static uint32_t runs_folds(struct fixture *x, uint32_t trial, const double *values, int steps)
+{
+	struct prune_place p = at(x, trial * x->field.nfolds);
+
+	for (; p.fold < x->field.nfolds; p.fold++, p.unit++) {
+		for (int i = 1; i <= steps; i++) {
+			prune_note(&x->pruner, &p, 1, i, values[p.fold]);
+			if (prune_judge(&x->pruner, &p) != REASON_NONE)
+				return p.fold;
+		}
+		prune_complete(&x->pruner, &p);
+	}
+	return p.fold;
+}
+
+static void a_fold_may_be_behind_when_the_trial_is_ahead(void **state)
+{
+	struct fixture x;
+
+	(void)state;
+	begin(&x, PRUNE_MEDIAN);
+	open_folds(&x, 3);
+	assert_int_equal(runs_folds(&x, 1, (double[]){10, 20, 30}, 2), 3);
+	assert_int_equal(runs_folds(&x, 2, (double[]){12, 22, 32}, 2), 3);
+	/* ahead by 3 in the first fold, behind by 2 in the second, by 2 in the third */
+	assert_int_equal(runs_folds(&x, 3, (double[]){8, 23, 33}, 2), 2);
+	assert_int_equal(runs_folds(&x, 4, (double[]){8, 23, 31.5}, 2), 3);
+	/* what is no number cannot be made good */
+	assert_int_equal(runs_folds(&x, 5, (double[]){1, (double)INFINITY, 1}, 2), 1);
+	arena_finish(&x.arena);
+}
+
+/* Of each three that come to a rung one goes on, with all its folds: that few come to the second fold does
+ * not make it one of three once more. */
+static void folds_do_not_divide_again(void **state)
+{
+	const uint32_t rules[] = {PRUNE_ASHA, PRUNE_MEDIAN};
+	struct fixture x;
+
+	(void)state;
+	for (uint32_t k = 0; k < 2; k++) {
+		uint32_t began = 0, through = 0;
+
+		begin(&x, rules[k]);
+		x.rules.nrungs = 2;
+		open_folds(&x, 5);
+		for (uint32_t t = 1; t <= 600; t++) {
+			double v[5], good = (double)(rng_mix(t) % 1000);
+
+			for (uint32_t f = 0; f < 5; f++) /* a fold is as good as its trial, give or take */
+				v[f] = good + (double)(rng_mix(t * 8 + f) % 100) + 1000 * f;
+			uint32_t n = runs_folds(&x, t, v, 1);
+
+			began += n > 0;
+			through += n == 5;
+		}
+		/* of 600, or about half each time anew: the median of those that were better than the median
+		 */
+		assert_true(k ? began > 20 : began > 180 && began < 240);
+		assert_true(through > began * 3 / 4);
+		arena_finish(&x.arena);
+	}
 }
 
 static void nan_is_no_verdict_and_infinity_the_worst(void **state)
@@ -322,6 +392,8 @@ int main(void)
 	    cmocka_unit_test(looks_keep_warmup_and_interval),
 	    cmocka_unit_test(percentile_and_least),
 	    cmocka_unit_test(folds_are_compared_apart),
+	    cmocka_unit_test(a_fold_may_be_behind_when_the_trial_is_ahead),
+	    cmocka_unit_test(folds_do_not_divide_again),
 	    cmocka_unit_test(nan_is_no_verdict_and_infinity_the_worst),
 	    cmocka_unit_test(threshold),
 	    cmocka_unit_test(patience),
