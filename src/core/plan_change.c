@@ -244,8 +244,12 @@ void plan_forget_combo(struct plan *p, uint32_t combo)
 		return;
 	c->dead = true;
 	in->combos--;
-	if (in->total_group != c->group)
+	if (in->given_group)
 		return;
+	if (in->total_group != c->group) {
+		g->ncombos = 0; /* it was the only one */
+		return;
+	}
 	for (; at != combo; at = plan_combo(p, at)->next_in_group)
 		before = at;
 	*(before ? &plan_combo(p, before)->next_in_group : &g->first_combo) = c->next_in_group;

@@ -39,6 +39,7 @@ struct counsel {
 	bool asked, stale; /* stale: of a scheduler that is no more */
 	uint64_t id;
 	uint32_t group, parent, breaks;
+	struct key128 place; /* of that parent, whose number may change */
 	/* and the answer that the scheduler has and that is no trial yet. */
 	bool offered;
 	uint64_t offered_id;
@@ -421,6 +422,7 @@ static void ask(struct counsel *x, const struct sched *s, struct arena *scratch)
 	x->id = x->next_id++;
 	x->asked = true;
 	x->stale = false;
+	x->place = sched_group_place(s, x->group, x->parent);
 	sched_group_scope(s, x->group, x->parent, scratch, &parents);
 	advice_put_ask(adviser_out(x->adviser), scratch, x->study, x->phase, x->id, &parents);
 	adviser_expect(x->adviser, true, x->council->now_ms);
@@ -458,6 +460,20 @@ static int ask_next(struct counsel *x, const struct sched *s, struct arena *scra
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------- */
+
+/* Parents may have been deleted since the question. False: the one it was about, too. */
+static bool find_parent(struct counsel *x, const struct sched *s)
+{
+	struct group_view g;
+
+	sched_group(s, x->group, &g);
+	if (x->parent < g.nparents && key_equal(sched_group_place(s, x->group, x->parent), x->place))
+		return true;
+	for (x->parent = 0; x->parent < g.nparents; x->parent++)
+		if (key_equal(sched_group_place(s, x->group, x->parent), x->place))
+			return true;
+	return false;
+}
 
 static struct scope with_own(const struct counsel *x, const struct sched *s, const struct value *own,
                              struct arena *scratch)
@@ -519,6 +535,11 @@ static int take_line(struct counsel *x, const struct sched *s, struct arena *scr
 		adviser_expect(x->adviser, false, x->council->now_ms);
 		if (x->stale) {
 			tell_gone(x, x->id, NULL);
+			return 0;
+		}
+		if (!find_parent(x, s)) {
+			tell_gone(x, x->id, NULL);
+			ring_put(&x->wanted, x->group);
 			return 0;
 		}
 		r = read_answer(x, s, scratch, e, f, line, n);

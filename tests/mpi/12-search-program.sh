@@ -198,6 +198,47 @@ is "its answers that came to nothing are told gone" \
     "$(heard 'select(.[0] == "tell")[1] | select(.state == "open" or .state == "gone" or .state == "infeasible") | .id // empty' heard-grow | sort -n)" \
     "$(heard 'select(.[0] == "ask")[1].id' heard-grow)"
 
+# ---- a parent that goes while the program thinks ---------------------------------------------------------------------
+cat >thinks.py <<'END_OF'
+import json, os, sys, time
+sys.stdin.readline()
+for line in sys.stdin:
+    ask = json.loads(line).get("ask")
+    if ask:
+        with open("asked.new", "w") as f:
+            f.write(str(ask["parents"]["h"]))
+        os.rename("asked.new", "asked")
+        while not os.path.exists("thought"):
+            time.sleep(0.02)
+        print(json.dumps({"id": ask["id"], "params": {"x": ask["id"] / 100}}), flush=True)
+END_OF
+for trials in "2 total" 2; do
+    cat >thinks.yaml <<END_OF
+study: thinks
+metric: err
+goal: minimize
+phases:
+  pre:
+    command: sh -c 'echo "@metric err=1"' sh
+    params: {h: [1, 2, 3]}
+    search: grid
+  a:
+    after: pre
+    command: sh -c 'echo "@metric err=\$1"' sh {x}
+    params: {x: "uniform(0, 1)"}
+    search: {program: python3 thinks.py}
+    trials: $trials
+END_OF
+    rm -rf asked thought thinks.db* thinks.out
+    start timeout 60 "$rs" run thinks.yaml --ranks 2 --progress none >out 2>err
+    ok "trials: $trials: it is asked for a trial below a parent" wait_for 20 test -e asked
+    exits "which is deleted" 0 "$rs" delete thinks.db phase=pre "h=$(cat asked)"
+    touch thought
+    wait_exit 50 "$pid"
+    is "the others have their trials" "$? $(sql thinks.db "select group_concat(phase || n) from (select phase, count(*) as n
+        from trials where state = 'done' group by phase order by phase)")" "0 a$([ "$trials" = 2 ] && echo 4 || echo 2),pre2"
+done
+
 # ---- what it can do wrong --------------------------------------------------------------------------------------------
 cat >bad.sh <<'END_OF'
 read -r opening

@@ -686,6 +686,39 @@ static void a_deleted_trial_stays_away(void **state)
 	run_finish(r);
 }
 
+static uint32_t parents_of_groups(const struct run *r, uint32_t ngroups)
+{
+	struct group_view g;
+	uint32_t n = 0;
+
+	for (uint32_t i = 1; i <= ngroups; i++) {
+		sched_group(r->sched, i, &g);
+		n += g.nparents;
+	}
+	return n;
+}
+
+/* What was wanted of a search may still wait: there is nothing to search for. */
+static void a_group_goes_with_its_only_parent(void **state)
+{
+	struct run *r = run_with_long();
+
+	(void)state;
+	gen_phase(r->gen, "grid");
+	gen_grid(r->gen, 2);
+	gen_phase(r->gen, "below");
+	gen_after(r->gen, "grid");
+	gen_grid(r->gen, 2);
+	start(r, 0);
+	up(r, 0, 32);
+	assert_int_equal(parents_of_groups(r, 4), 4);
+	ask_one(r, REQUEST_DELETE, 2);
+	done(r, 2, 1);
+	assert_false(sched_trial_exists(r->sched, 2));
+	assert_int_equal(parents_of_groups(r, 4), 3);
+	run_finish(r);
+}
+
 static void a_live_trial_is_stopped_and_deleted(void **state)
 {
 	struct run *r = chain();
@@ -1055,6 +1088,7 @@ int main(void)
 	    cmocka_unit_test(a_priority_ends_no_back_off),
 	    cmocka_unit_test(what_has_ended_gets_no_priority),
 	    cmocka_unit_test(a_deleted_trial_stays_away),
+	    cmocka_unit_test(a_group_goes_with_its_only_parent),
 	    cmocka_unit_test(a_live_trial_is_stopped_and_deleted),
 	    cmocka_unit_test(live_attempts_and_back_offs_are_taken_over),
 	    cmocka_unit_test(the_same_job_is_there_already),
