@@ -110,6 +110,8 @@ int __wrap_host_signals_take(int fd)
 	if (!x->nsignals)
 		return 0;
 	sig = x->signals[0];
+	if (x == &w.ranks[0] && !x->dead)
+		w.stop_known = true;
 	memmove(x->signals, x->signals + 1, (size_t)--x->nsignals * sizeof *x->signals);
 	return sig;
 }

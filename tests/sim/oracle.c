@@ -491,6 +491,8 @@ WRAP(store_put_unit, struct store *s, const struct store_unit *u, struct fault *
 WRAP(store_begin_attempt, struct store *s, const struct store_attempt_begin *b, struct fault *f)
 {
 	write_row(__func__);
+	if (w.stop_known)
+		wrong("unit %u is begun after a signal", b->unit);
 	open_facts.units[b->unit].begun = b->attempt;
 	return __real_store_begin_attempt(s, b, f);
 }

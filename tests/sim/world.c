@@ -18,6 +18,8 @@
 #endif
 
 enum { STACK_BYTES = 1024 * 1024, MAX_TURNS = 300000 };
+/* A quarter of it is enough for the grace of all programs, and what follows. */
+enum { ENOUGH_MS = 20000 };
 
 struct world w;
 
@@ -188,6 +190,7 @@ static void lead(struct sim_rank *x)
 	                          .env_file = "",
 	                          .time_limit_ms = w.time_limit_ms,
 	                          .lost_after_ms = LOST_AFTER_MS,
+	                          .job_end_ms = w.job_end_ms,
 	                          .wire = x->r.wire,
 	                          .info = x->r.info,
 	                          .keeper = x->r.keeper,
@@ -339,6 +342,18 @@ static void get_signal(uint32_t rank, int sig)
 		x->signals[x->nsignals++] = sig;
 }
 
+/* Who knows when it comes, and has the time to, is gone by then. */
+static void job_ends(void)
+{
+	tell("the job ends");
+	for (uint32_t r = 0; r < w.nranks; r++) {
+		if (w.ranks[r].alive && !w.troubled && !w.clock_jumped && w.job_ms >= ENOUGH_MS)
+			wrong("the job ends, and rank %u does not", r);
+		if (w.ranks[r].alive)
+			rank_dies(r);
+	}
+}
+
 static void befall(struct happening *h)
 {
 	switch (h->kind) {
@@ -381,11 +396,29 @@ static void befall(struct happening *h)
 	case A_FENCE:
 		keeper_fences(h);
 		return;
+	case A_JOB_END:
+		job_ends();
+		return;
 	case A_CLOCK:
 		tell("the clocks jump by %d s", h->number);
 		w.epoch_off += 1000 * (int64_t)h->number;
+		w.clock_jumped = true;
 		return;
 	}
+}
+
+static int any_signal(void)
+{
+	return chance(400) ? SIGUSR2 : SIGTERM;
+}
+
+static void plan_job_end(void)
+{
+	w.job_ms = chance(500) ? between(1000, ENOUGH_MS) : between(ENOUGH_MS, 2 * ENOUGH_MS);
+	w.job_end_ms = host_epoch_ms() + w.job_ms;
+	happen(w.now_ms + w.job_ms, A_JOB_END, 0);
+	if (chance(400))
+		happen(w.now_ms + between(0, w.job_ms), A_SIGNAL, 0)->number = SIGUSR2;
 }
 
 static void plan_deaths(void)
@@ -396,12 +429,14 @@ static void plan_deaths(void)
 	if (chance(120)) {
 		int64_t at = w.now_ms + between(0, 10000);
 
-		happen(at, A_SIGNAL, 0)->number = SIGTERM;
+		happen(at, A_SIGNAL, 0)->number = any_signal();
 		if (chance(300))
-			happen(at + between(0, 4000), A_SIGNAL, 0)->number = SIGTERM;
+			happen(at + between(0, 4000), A_SIGNAL, 0)->number = any_signal();
 	}
 	if (chance(60))
 		w.time_limit_ms = between(1000, 20000);
+	if (chance(200))
+		plan_job_end();
 }
 
 static void plan_troubles(void)
@@ -502,9 +537,9 @@ void world_launch(uint32_t nranks, const uint32_t *node_of)
 	w.count.launches++;
 	w.launch_starts = 0;
 	w.nranks = nranks;
-	w.ending = w.troubled = w.leader_done = w.stop_asked = false;
+	w.ending = w.troubled = w.leader_done = w.stop_asked = w.stop_known = w.clock_jumped = false;
 	w.crash_after = -1;
-	w.time_limit_ms = 0;
+	w.time_limit_ms = w.job_ms = w.job_end_ms = 0;
 	w.verdict = (struct fault){0};
 	tell("launch %u: %u ranks", w.launch, nranks);
 	for (uint32_t r = 0; r < nranks; r++) {
@@ -519,7 +554,7 @@ void world_launch(uint32_t nranks, const uint32_t *node_of)
 	if (w.set.trouble)
 		plan_troubles();
 	plan_users();
-	w.stop_asked = w.time_limit_ms > 0;
+	w.stop_asked = w.time_limit_ms > 0 || w.job_ms > 0;
 	for (uint32_t r = 0; r < nranks; r++)
 		begin_fiber(r);
 	run_launch();

@@ -99,6 +99,7 @@ enum happening_kind {
 	A_FREEZE,
 	A_CUT,
 	A_FENCE,
+	A_JOB_END,
 	A_CLOCK
 };
 struct happening {
@@ -129,12 +130,15 @@ struct world {
 	uint32_t launch;
 	uint32_t launch_starts; /* of programs */
 	bool ending;            /* the launch is to be over: nothing new befalls it */
-	bool stop_asked;        /* a signal was given, or a limit of time */
+	bool troubled;          /* somebody has died or was cut off */
+	bool stop_asked;        /* a signal was given, or there is a limit of time or an end of the job */
+	bool stop_known;        /* rank 0 has taken a signal: it starts nothing any more */
+	bool clock_jumped;      /* whoever has an end by the clock is wrong about it */
 	int64_t crash_after;    /* crash points of rank 0 until it dies; < 0: it does not */
 	bool leader_done;       /* leader_run has returned, alive */
-	bool troubled;          /* somebody has died or was cut off */
 	int leader_status;
 	struct fault verdict;
+	int64_t job_ms, job_end_ms; /* the batch system ends all after so long, by the clock then; 0: never */
 	int64_t time_limit_ms;
 	char db_path[32], out_dir[64];
 	/* the result */
