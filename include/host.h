@@ -22,6 +22,14 @@ int host_process_fd(uint32_t pid);
 /* From now on we end when our parent process does (a launcher's daemon, whatever ended it). */
 void host_end_with_parent(void);
 
+/* A deputy: a thread that calls act(ctx) when its owner has been away for after_ms, and then each after_ms;
+ * never while the owner is there. NULL (there is no thread to be had) is allowed everywhere else. */
+struct host_deputy;
+struct host_deputy *host_deputy_open(int64_t after_ms, void (*act)(void *ctx), void *ctx);
+void host_deputy_begin(struct host_deputy *d); /* the owner goes */
+void host_deputy_end(struct host_deputy *d);   /* and is back, when what the deputy does is done */
+void host_deputy_close(struct host_deputy *d);
+
 /* The cpus this rank's node share may use, in topology order (cores of one package together; hwloc). The mask
  * is the union of the process's own and, when its parent is an MPI daemon (orted, prted, mpirun, ...), the
  * parent's: mpirun binds ranks to single cores, the allocation is what the daemon has. Returns the count, at

@@ -20,6 +20,7 @@ struct wire_info {
 	uint32_t node_rank, node_size; /* among the ranks of this node */
 	bool node_has_leader;          /* rank 0 is on this node */
 	bool single;                   /* not started by an MPI launcher */
+	bool any_thread;               /* it may be used by other threads too, by one at a time */
 };
 
 /* MPI_Init, under an alarm. max_frame: largest frame in bytes. */

@@ -24,6 +24,7 @@
 #include "pulse.h"
 #include "remains.h"
 #include "roster.h"
+#include "stand_in.h"
 #include "text.h"
 
 #include <signal.h>
@@ -79,12 +80,14 @@ struct leader {
 	struct progress progress;
 	struct desk desk;
 	struct roster *roster;
+	struct stand_in *stand_in;
 	const char **node_names; /* hosts of workers, in the order in which they came */
 	uint32_t nnodes;
 	struct remains remains; /* of the last run */
 	uint64_t run;
 	struct outbox *out;
 	uint32_t *touched, ntouched, slots;
+	bool kept;                /* the frame at hand came during a commit */
 	bool urgent;              /* somebody waits for what this turn's commit allows to be sent */
 	int64_t begin_ms, end_ms; /* end: when the allocation makes us stop; 0: not known */
 	int64_t now_ms, stop_at_ms, touch_at_ms, commit_by_ms;
@@ -559,7 +562,7 @@ static int on_finished(struct leader *l, uint32_t from, const struct msg_finishe
 static int on_beat(struct leader *l, uint32_t from, const struct msg *m, struct fault *f)
 {
 	struct bytes b = {0};
-	int bad = roster_beat(l->roster, from) && !msg_encode(&b, m) &&
+	int bad = !l->kept && roster_beat(l->roster, from) && !msg_encode(&b, m) &&
 	          wire_send(l->c.wire, from, b.data, b.len, f);
 
 	bytes_finish(&b);
@@ -712,6 +715,12 @@ static int hear_council(struct leader *l, struct fault *f)
 	return l->council && council_step(l->council, l->now_ms, f) ? search_failed(l, f) : 0;
 }
 
+static bool next_frame(struct leader *l, uint32_t *from, const unsigned char **frame, size_t *n)
+{
+	l->kept = stand_in_next(l->stand_in, from, frame, n);
+	return l->kept || wire_next(l->c.wire, from, frame, n);
+}
+
 /* What somebody has said counts, also when he is dead by now: so nobody is given up while frames wait. */
 static int take_frames(struct leader *l, struct fault *f)
 {
@@ -720,7 +729,7 @@ static int take_frames(struct leader *l, struct fault *f)
 	size_t n;
 
 	for (int i = 0; i < TURN_FRAMES; i++) {
-		if (!wire_next(l->c.wire, &from, &frame, &n))
+		if (!next_frame(l, &from, &frame, &n))
 			return lose_workers(l, f);
 		if (on_frame(l, from, frame, n, f))
 			return -1;
@@ -767,11 +776,21 @@ static int tick(struct leader *l, struct fault *f)
 	return l->now_ms >= sched_next_tick_ms(l->sched) ? step(l, &e, f) : 0;
 }
 
+static int commit(struct leader *l, struct fault *f)
+{
+	int bad;
+
+	stand_in_begin(l->stand_in);
+	bad = store_commit(l->store, f);
+	stand_in_end(l->stand_in);
+	return bad;
+}
+
 static int commit_and_send(struct leader *l, struct fault *f)
 {
 	l->urgent = false;
 	l->commit_by_ms = INT64_MAX;
-	if (store_in_transaction(l->store) && store_commit(l->store, f))
+	if (store_in_transaction(l->store) && commit(l, f))
 		return -1;
 	council_release(l->council);
 	desk_send(&l->desk);
@@ -832,7 +851,9 @@ static int restudy(struct request_site *x, const char *jobs, size_t n, struct fa
 		study_keep_search(before, (struct study_phase *)l->c.study->phases, l->c.study->nphases);
 	bad = bad || ledger_put_phases(l->store, l->c.study, f) || load_sched(l, f) || name_phases(l, f);
 	if (!bad) {
+		stand_in_end(l->stand_in); /* the roster is ours */
 		roster_set_patience(l->roster, patience_ms(l));
+		stand_in_begin(l->stand_in);
 		sched_adopt(l->sched, from);
 		bad = tell_phases(l, known, f);
 	}
@@ -870,7 +891,12 @@ static int take_requests(struct leader *l, bool readable, struct fault *f)
 	                            .over = &l->finished,
 	                            .ctx = l};
 
-	if (desk_take(&l->desk, &site, readable, l->now_ms, f))
+	int bad;
+
+	stand_in_begin(l->stand_in); /* a million jobs take a minute */
+	bad = desk_take(&l->desk, &site, readable, l->now_ms, f);
+	stand_in_end(l->stand_in);
+	if (bad)
 		return -1;
 	l->urgent = l->urgent || l->desk.nanswers;
 	return 0;
@@ -924,7 +950,7 @@ static int wait_for_something(struct leader *l, struct pollfd **fds, uint32_t *n
 		*nfds += worker_fds(l->c.own, *fds + 2, false);
 	n = *nfds + roster_fds(l->roster, *fds + *nfds);
 	n += council_fds(l->council, *fds + n);
-	if (proposer_ready(&l->proposer))
+	if (proposer_ready(&l->proposer) || stand_in_has(l->stand_in))
 		wait = 0;
 	wait = wait < 0 ? 0 : wait > 60000 ? 60000 : wait;
 	return wire_wait(l->c.wire, *fds, n, wait, true, f);
@@ -1275,6 +1301,7 @@ int leader_open(const struct leader_config *c, struct leader **out, struct fault
 		return -1;
 	l->node_names = arena_array(&l->arena, (size_t)c->info.size + 1, sizeof *l->node_names);
 	l->roster = roster_new(&l->arena, c->info.size, c->info.rank, patience_ms(l));
+	l->stand_in = stand_in_open(c->wire, &c->info, l->roster, c->lost_after_ms);
 	progress_init(&l->progress, c->progress, l->sched, l->now_ms);
 	if (take_first_requests(l, f))
 		return -1;
@@ -1286,6 +1313,7 @@ void leader_close(struct leader *l)
 	if (!l)
 		return;
 	desk_close(&l->desk);
+	stand_in_close(l->stand_in);
 	roster_close(l->roster);
 	store_close(l->store);
 	council_free(l->council, !l->finished || l->halt == HALT_AT_ONCE || l->search.code);

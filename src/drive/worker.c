@@ -243,6 +243,8 @@ static void say_hello(struct worker *w)
 /* An answer that comes too late extends nothing: the next one may. */
 static void extend_lease(struct worker *w, int64_t asked_ms)
 {
+	if (asked_ms + w->lost_after_ms <= w->lease_ms)
+		return; /* answers may come twice */
 	w->lease_ms = asked_ms + w->lost_after_ms;
 	if (w->lease_ms > w->now_ms)
 		child_lease(w->keeper, w->lease_ms, &w->broken);

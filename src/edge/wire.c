@@ -291,7 +291,7 @@ int wire_open(struct wire **out, size_t max_frame, struct wire_info *info, struc
 	}
 	choose_transports();
 	alarm_in(INIT_SECONDS, init_too_slow);
-	if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+	if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS)
 		return fault_set(f, FAULT_WORKER, "MPI_Init failed");
 	hold_nothing_back();
 	prctl(PR_SET_TIMERSLACK, 1000UL);
@@ -301,6 +301,7 @@ int wire_open(struct wire **out, size_t max_frame, struct wire_info *info, struc
 	MPI_Comm_size(w->comm, &size);
 	w->info.rank = (uint32_t)rank;
 	w->info.size = (uint32_t)size;
+	w->info.any_thread = provided >= MPI_THREAD_SERIALIZED;
 	w->peers = calloc((size_t)size, sizeof *w->peers);
 	w->active = calloc((size_t)size, sizeof *w->active);
 	w->sends = calloc((size_t)size, sizeof *w->sends);

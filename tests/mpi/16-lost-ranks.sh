@@ -96,6 +96,47 @@ exits "last: the same command goes on" 0 timeout 60 "$rs" run last.yaml --progre
 all_done last last.db 3
 rm go
 
+# ---- a disk that keeps rank 0 waiting ---------------------------------------------------------------------------
+cat >stall.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
+/* SQLite writes so, nobody else does. */
+ssize_t pwrite64(int fd, const void *p, size_t n, off_t at)
+{
+	ssize_t (*next)(int, const void *, size_t, off_t) = dlsym(RTLD_NEXT, "pwrite64");
+
+	if (access("stall", F_OK) == 0)
+		close(open("stalled", O_CREAT | O_WRONLY, 0666));
+	while (access("stall", F_OK) == 0)
+		usleep(10000);
+	return next(fd, p, n, at);
+}
+END
+cc -shared -fPIC -o stall.so stall.c -ldl
+cat >tell.sh <<'END'
+until [ -e say ]; do sleep 0.05; done
+echo "@metric err=5 step=1"
+. ./train.sh
+END
+study stuck 4 | sed 's/train.sh/tell.sh/' >stuck.yaml
+start timeout 100 env LD_PRELOAD="$PWD/stall.so" "$rs" run stuck.yaml --ranks 3 --lost-after 1s --progress none >out 2>err
+ok "stuck: its units run" wait_for 20 is_running_on stuck.db 1
+: >stall
+: >say
+ok "stuck: rank 0 hangs in a commit" wait_for 20 test -e stalled
+sleep 4 # it is this time that must do no harm
+rm stall
+: >go
+wait_exit 60 "$pid"
+is "stuck: the run ends well" $? 0
+is "stuck: each unit had one attempt, though nobody could commit for four times --lost-after" \
+    "$(sql stuck.db "select state, count(*), max(attempt) from attempts group by 1")" "done|4|1"
+is "stuck: what came meanwhile is there" "$(sql stuck.db "select count(*) from metrics where value = 5")" 4
+is "stuck: nothing ran twice at a time" "$(cat doubles)" ""
+rm go say
+
 # ---- a mpirun of the user ------------------------------------------------------------------------------------
 study own 4 >own.yaml
 start timeout 100 mpirun -n 3 --enable-recovery --mca async_mpi_finalize 1 --mca routed direct "$rs" run own.yaml --progress none >out 2>err
