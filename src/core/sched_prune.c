@@ -250,7 +250,7 @@ int sched_apply_rung(struct sched *s, const struct record *r, struct fault *f)
 	    !is_promoting(s, r->trial))
 		return fault_set(f, FAULT_IO, "trial %u has a rung, and there are none", r->trial);
 	trial_place(s, r->trial, &x);
-	if (r->rung + 1 >= prune_rungs(x.field->rules, x.bracket))
+	if (r->rung >= prune_rungs(x.field->rules, x.bracket) - 1)
 		return fault_set(f, FAULT_IO, "trial %u has paused at rung %u, which does not exist",
 		                 r->trial, r->rung);
 	prune_reach(&s->pruner, &x, r->rung, r->value);

@@ -900,6 +900,8 @@ static void damaged_records_are_refused(void **state)
 	    {"unit 0", {.kind = RECORD_UNIT, .unit = 0}},
 	    {"unknown state", {.kind = RECORD_UNIT, .unit = 1, .fact = {.state = (enum unit_state)77}}},
 	    {"pick of a stranger", {.kind = RECORD_PICK, .trial = 8, .outer = -1, .last = true}},
+	    {"the last rung", {.kind = RECORD_RUNG, .trial = 1, .rung = 2}},
+	    {"no rung", {.kind = RECORD_RUNG, .trial = 1, .rung = UINT32_MAX}},
 	    {"unknown kind", {.kind = (enum record_kind)99}},
 	};
 	struct run *r = run_new();
@@ -907,6 +909,7 @@ static void damaged_records_are_refused(void **state)
 	(void)state;
 	gen_phase(r->gen, "a");
 	gen_random(r->gen, 3);
+	gen_rungs(r->gen, 3, true);
 	gen_phase(r->gen, "b");
 	gen_after(r->gen, "a");
 	r->study = gen_seal(r->gen);
