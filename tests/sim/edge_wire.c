@@ -219,13 +219,25 @@ int wire_send(struct wire *wire, uint32_t to, const void *data, size_t n, struct
 	return 0;
 }
 
-/* What is under way may still come, or not. */
+static bool is_between(const struct happening *h, uint32_t from, uint32_t to)
+{
+	return h->kind == A_FRAME && h->from == from && h->rank == to;
+}
+
+/* What is under way may still come, but for the last so many: a channel keeps its order. */
 void wire_lose(struct wire *wire, uint32_t to)
 {
+	int64_t n = 0;
+	uint64_t from = 0;
+	bool some;
+
 	tell("%u gives up %u", wire->rank, to);
-	for (uint32_t i = 0; i < w.nlist;)
-		if (w.list[i].kind == A_FRAME && w.list[i].from == wire->rank && w.list[i].rank == to &&
-		    chance(500)) {
+	some = chance(700);
+	for (uint32_t i = 0; i < w.nlist; i++)
+		if (is_between(&w.list[i], wire->rank, to) && between(0, n++) == 0)
+			from = w.list[i].order; /* any of them */
+	for (uint32_t i = 0; some && i < w.nlist;)
+		if (is_between(&w.list[i], wire->rank, to) && w.list[i].order >= from) {
 			w.ranks[wire->rank].pending[to]--;
 			free(w.list[i].frame);
 			w.list[i] = w.list[--w.nlist];
