@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # When it is time to stop, in C, C++ and Python: TERM, the deadline, and whose TERM it is.
+# Waits most of its time.
 # shellcheck disable=SC2317 # functions are called by name
 . tests/lib/tap.sh
 

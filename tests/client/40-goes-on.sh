@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Trainers on the C and on the Python client over real ranks: killed, timed out or stopped ahead of it, they go on
 # where they were and end with the very numbers of one that was left alone.
+# Waits most of its time.
 # shellcheck disable=SC2317 # functions are called by name
 . tests/lib/tap.sh
 export ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS-}" # Open MPI leaks

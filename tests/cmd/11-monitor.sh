@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # monitor on what is in the database: runs that ended, died, or are elsewhere. The rows of copies are edited, so
 # that nobody has to wait for time to pass; what a live run looks like is in mpi/11-monitor.
+# Waits most of its time.
 # shellcheck disable=SC2016 # scripts in quotes
 . tests/lib/tap.sh
 

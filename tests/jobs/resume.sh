@@ -1,5 +1,6 @@
 #!/bin/sh
 # A training that was killed, or told to stop, and resumed ends like one that was left alone.
+# Waits most of its time.
 # shellcheck disable=SC2317 # functions are called through check
 # shellcheck source=tests/jobs/check.sh
 . "$(dirname "$0")/check.sh"

@@ -240,14 +240,15 @@ descendants() {
     done
 }
 
-# kill_tree SIGNAL PID: stopped first, so that nothing new is born while the list is made
+# kill_tree SIGNAL PID: stopped first, so that nothing new is born while the list is made; children before their
+# parents, without whom the system would wake what is stopped with a SIGHUP
 kill_tree() {
     local pids
     kill -0 "$2" 2>/dev/null || return 0
     pids=$(descendants "$2")
     # shellcheck disable=SC2086 # a list of numbers
     kill -s STOP $pids 2>/dev/null
-    pids=$(descendants "$2")
+    pids=$(descendants "$2" | tac)
     # shellcheck disable=SC2086
     kill -s "$1" $pids 2>/dev/null
     # shellcheck disable=SC2086

@@ -46,6 +46,13 @@ touch tree/tests/unit/test_gone.c
 out=$(cd tree && BUILD=build "$top/tests/run" 2>&1)
 is "a program that was not built is a failure" "$(tail -n 1 <<<"$out")" "1 passed, 1 failed"
 
+tests unit/01-a 'echo ok 1' mpi/01-b '# Waits most of its time.\necho ok 1; echo not ok 2 - beside; exit 1'
+is "what runs beside the others is counted" "$last" "2 passed, 1 failed"
+like "and shown" "$out" "not ok 2 - beside"
+tests mpi/01-a 'until [ -e ../here ]; do :; done; rm ../here; echo ok 1' \
+    mpi/02-b '# Waits most of its time.\ntouch ../here; while [ -e ../here ]; do :; done; echo ok 1'
+is "it does run beside them" "$last" "2 passed, 0 failed"
+
 kinds=(unit/02-b)
 tests unit/01-a 'echo ok 1' unit/02-b 'echo ok 1' mpi/01-c 'echo ok 1'
 is "one test can be chosen" "$last" "1 passed, 0 failed"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Every way to fail has its reason; descendants are blocked, siblings go on.
+# Waits most of its time.
 # shellcheck disable=SC2016,SC2317,SC2012 # scripts in quotes, functions called by name, our own file names
 . tests/lib/tap.sh
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # One unit over several attempts: retries, checkpoints (exit status 75), ends in good order, what a trainer is told.
+# Waits most of its time.
 # shellcheck disable=SC2016,SC2317 # scripts in quotes, functions called by name
 . tests/lib/tap.sh
 

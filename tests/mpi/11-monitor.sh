@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # monitor beside a live run: silent while all is well, a line when a trainer or a rank is stopped, when one is
 # silent, when the run dies, and one when it is resolved.
+# Waits most of its time.
 # shellcheck disable=SC2016,SC2317 # scripts in quotes, functions called by name
 . tests/lib/tap.sh
 

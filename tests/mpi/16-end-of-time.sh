@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The end of the allocation: who says when it is, what is still started before it, and what signals ask for.
+# Waits most of its time.
 # shellcheck disable=SC2016,SC2317 # scripts in quotes, functions called by name
 . tests/lib/tap.sh
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A cluster of three hosts, made of network name spaces. One is cut off, crashes, is slow: the rest goes on.
+# Waits most of its time.
 # shellcheck disable=SC2016,SC2317 # scripts in quotes, functions called by name
 . tests/lib/tap.sh
 . "$top/tests/lib/cluster.sh"
