@@ -280,14 +280,14 @@ void prune_note(struct pruner *p, const struct prune_place *x, uint32_t attempt,
 /* What a unit is compared by, at the look it made last or at a rung it has reached. The line lies between
  * those of its fold that go on and those that do not. Few come to the later folds of a trial: who was given
  * up before would have been worse there, so the share that goes on is one of all that came in any fold. */
-struct stand {
+struct standing {
 	double value, line; /* line: infinite where all go on */
 	bool behind;
 };
 
 /* false: there is nothing to compare it with. */
-static bool stand_in_look(const struct pruner *p, const struct prune_place *x, uint32_t kind,
-                          struct stand *out)
+static bool standing_at_look(const struct pruner *p, const struct prune_place *x, uint32_t kind,
+                             struct standing *out)
 {
 	const struct prune_compare *c = compare_of(x->field->rules, kind);
 	const struct prune_fold *f = &x->field->folds[x->fold];
@@ -312,8 +312,8 @@ static bool stand_in_look(const struct pruner *p, const struct prune_place *x, u
 }
 
 /* At each rung the best share of those that have come there go on, at least the best of all. */
-static bool stand_at_rung(const struct pruner *p, const struct prune_place *x, uint32_t rung,
-                          struct stand *out)
+static bool standing_at_rung(const struct pruner *p, const struct prune_place *x, uint32_t rung,
+                             struct standing *out)
 {
 	const struct prune *r = x->field->rules;
 	uint32_t index = rung_index(r, x->bracket, rung), tag = tag_of(TAG_RUNG, index), node, most = 0, keep,
@@ -335,10 +335,10 @@ static bool stand_at_rung(const struct pruner *p, const struct prune_place *x, u
 	return true;
 }
 
-static bool stand(const struct pruner *p, const struct prune_place *x, uint32_t kind, uint32_t rung,
-                  struct stand *out)
+static bool standing_of(const struct pruner *p, const struct prune_place *x, uint32_t kind, uint32_t rung,
+                        struct standing *out)
 {
-	return kind == TAG_RUNG ? stand_at_rung(p, x, rung, out) : stand_in_look(p, x, kind, out);
+	return kind == TAG_RUNG ? standing_at_rung(p, x, rung, out) : standing_at_look(p, x, kind, out);
 }
 
 /* A fold that is behind does not decide alone: with the trial's other folds together it must be, by how far
@@ -346,15 +346,15 @@ static bool stand(const struct pruner *p, const struct prune_place *x, uint32_t 
 static bool falls_behind(const struct pruner *p, const struct prune_place *x, uint32_t kind, uint32_t rung)
 {
 	struct prune_place other = *x;
-	struct stand at;
+	struct standing at;
 	double sum;
 
-	if (!stand(p, x, kind, rung, &at) || !at.behind)
+	if (!standing_of(p, x, kind, rung, &at) || !at.behind)
 		return false;
 	sum = at.value - at.line;
 	for (other.fold = 0; other.fold < x->field->nfolds; other.fold++) {
 		other.unit = x->unit - x->fold + other.fold;
-		if (other.fold != x->fold && stand(p, &other, kind, rung, &at) && isfinite(at.line))
+		if (other.fold != x->fold && standing_of(p, &other, kind, rung, &at) && isfinite(at.line))
 			sum += at.value - at.line;
 	}
 	return !(sum < 0);
