@@ -40,6 +40,8 @@ uint32_t host_cpus(uint32_t *cpus, uint32_t cap);
 bool host_bind(pid_t pid, const uint32_t *cpus, uint32_t n);
 /* Distinct physical cores among them. */
 uint32_t host_cores(void);
+/* Of the machine, whoever may use them. */
+uint32_t host_cpus_there(void);
 uint32_t host_gpus(
     void); /* nvidia devices visible: CUDA_VISIBLE_DEVICES, else /proc/driver/nvidia/gpus; 0 when none */
 int64_t host_memory_bytes(void); /* physical, or the cgroup's limit when smaller */
@@ -51,6 +53,15 @@ int host_signals_take(int fd);          /* the next pending signal, 0: none */
 
 enum host_fs { HOST_FS_LOCAL, HOST_FS_NETWORK, HOST_FS_UNKNOWN };
 enum host_fs host_file_system(const char *path, const char **name); /* by statfs of path or its folder */
+
+/* May this process write there, and lock what it writes, as a database must? -1: FAULT_IO says what it may
+ * not. */
+int host_try_folder(const char *dir, struct fault *f);
+int64_t host_free_bytes(const char *dir); /* for this user; -1: not known */
+struct host_limits {
+	int64_t files, processes, memory_bytes; /* of this process, of this user; -1: none */
+};
+void host_limits(struct host_limits *out);
 
 int host_read_file(const char *path, size_t max_bytes, struct bytes *out, struct fault *f);
 int host_write_all(int fd, const void *p, size_t n); /* -1: errno tells why */

@@ -17,6 +17,7 @@ static const struct verb {
 } verbs[] = {
     {"run", "STUDY.yaml|DB", cmd_run, "run a study, or go on where it stopped"},
     {"check", "STUDY.yaml", cmd_check, "check a study file and print the plan; runs nothing"},
+    {"doctor", "[DIR]", cmd_doctor, "is this machine or allocation fit for a run? What to change"},
     {"status", "[DB]", cmd_status, "units by phase and state, throughput, estimate of the end"},
     {"monitor", "[DB]", cmd_monitor, "only what looks wrong, and what to do about it"},
     {"list", "[DB] [SELECTOR...]", cmd_list, "units, one a line"},

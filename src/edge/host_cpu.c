@@ -152,6 +152,13 @@ uint32_t host_cores(void)
 	return place()->cores;
 }
 
+uint32_t host_cpus_there(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n > 0 ? (uint32_t)n : 1;
+}
+
 /* ---- gpus ---------------------------------------------------------------------------------------------- */
 
 /* As CUDA reads it: the list ends before the first word that names no device ("-1", "NoDevFiles"). */

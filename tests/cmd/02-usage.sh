@@ -14,7 +14,7 @@ done
 like "--version" "$("$rs" --version)" "^ranksweep [0-9]+\.[0-9]+"
 exits "an unknown verb" 64 "$rs" staus
 like "the nearest is named" "$(cat err)" "did you mean .status."
-for verb in watch serve doctor; do
+for verb in watch serve; do
     exits "$verb is no verb yet" 64 "$rs" "$verb"
 done
 exits "an unknown option" 64 "$rs" results --jsn
