@@ -228,6 +228,8 @@ static void be_yourself(struct program *p, uint64_t seed)
 		p->quality = 2;
 	p->steps = 1 + (uint32_t)(rng_mix(h + 2) % 4);
 	p->pause_ms = (int64_t)(rng_mix(h + 3) % 8 == 0 ? 0 : rng_mix(h + 4) % 700);
+	if (w.set.slow)
+		p->pause_ms = 60000 + (int64_t)(rng_mix(h + 4) % 300000);
 	p->by_pipe = h >> 60 & 1;
 	p->silent = luck < 15;
 	p->exit_code = luck >= 20 && luck < 60 ? 1 + (int)(luck % 3) : 0;

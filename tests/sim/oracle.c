@@ -240,7 +240,8 @@ void oracle_idle(void)
 {
 	uint32_t u;
 
-	if (w.ranks[0].dead || w.stop_asked || w.leader_done || !(u = idle_unit())) {
+	/* a slow program keeps the next one waiting, which the worker holds, for as long as it likes */
+	if (w.set.slow || w.ranks[0].dead || w.stop_asked || w.leader_done || !(u = idle_unit())) {
 		idle_since = w.now_ms;
 		return;
 	}

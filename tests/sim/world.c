@@ -17,7 +17,7 @@
 #define __sanitizer_finish_switch_fiber(save, bottom, size) ((void)(save), (void)(bottom), (void)(size))
 #endif
 
-enum { STACK_BYTES = 1024 * 1024, MAX_TURNS = 300000 };
+enum { STACK_BYTES = 1024 * 1024, MAX_TURNS = 300000, HOUR_MS = 3600000 };
 /* A quarter of it is enough for the grace of all programs, and what follows. */
 enum { ENOUGH_MS = 20000 };
 
@@ -245,8 +245,12 @@ static void run_fiber(uint32_t rank)
 	struct sim_rank *x = &w.ranks[rank];
 	void *fake = NULL;
 
-	if (++w.turns > MAX_TURNS)
+	if (++w.turns > MAX_TURNS && !w.set.slow)
 		wrong("it does not come to an end");
+	if (w.set.each_hour && w.now_ms >= w.hour_ms) {
+		w.hour_ms = w.now_ms + HOUR_MS;
+		w.set.each_hour();
+	}
 	w.current = rank;
 	__sanitizer_start_switch_fiber(&fake, x->stack, STACK_BYTES);
 	swapcontext(&w.main, &x->context);

@@ -37,7 +37,9 @@ struct setting {
 	bool trouble;      /* deaths, crashes, stops, frames that come twice, programs that fail by chance */
 	bool users;        /* ask for changes */
 	uint32_t requests; /* that are still to come */
-	const char *text;  /* the study file */
+	bool slow;         /* programs run for minutes */
+	void (*each_hour)(void);
+	const char *text; /* the study file */
 	size_t text_bytes;
 };
 
@@ -125,6 +127,7 @@ struct world {
 	uint32_t nlist, cap_list;
 	uint64_t order;
 	uint64_t turns;
+	int64_t hour_ms; /* when the next one begins */
 	ucontext_t main;
 	/* the launch */
 	uint32_t launch;
