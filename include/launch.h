@@ -26,6 +26,9 @@ struct launch_options {
 int launch_run(const struct launch_options *o, struct fault *f);
 /* Rank 0's side: tell the launcher which process this is; its death without a verdict ends the launch. */
 void launch_lead(void);
+/* How many of us srun has started, where these are several; NULL else. Without PMIx (no MPI launch is seen)
+ * they know nothing of each other, and each would be a run of its own. */
+const char *launch_copies(void);
 /* Does this launch go on without a rank that died? What of mpirun's flags for that is missing, as typed
  * (NULL: nothing, or it is not mpirun). In `a`. */
 bool launch_recovers(void);

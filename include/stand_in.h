@@ -10,6 +10,9 @@
 #include "roster.h"
 #include "wire.h"
 
+/* What rank 0 answers to a beat, whoever answers. Nothing to one that is lost. */
+int stand_in_answer(struct wire *w, struct roster *r, uint32_t to, const struct msg *beat, struct fault *f);
+
 struct stand_in;
 /* Borrows both, which it uses between begin and end only. NULL where the launch does not let it: allowed
  * below. */

@@ -83,11 +83,11 @@ static void look_at_launch(struct doctor *d)
 
 static void look_at_mpi(struct doctor *d)
 {
-	const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+	const char *tasks = launch_copies();
 
 	if (wire_launched())
 		look_at_launch(d);
-	else if (tasks && atol(tasks) > 1)
+	else if (tasks)
 		say(d, "mpi", true,
 		    arena_printf(&d->arena, "srun started %s copies that cannot see each other", tasks),
 		    "use `srun --mpi=pmix`, or mpirun");
@@ -114,6 +114,7 @@ static void look_at_cpus(struct doctor *d)
 
 static void look_at_limits(struct doctor *d)
 {
+	uint32_t before = d->n;
 	struct host_limits x;
 
 	host_limits(&x);
@@ -129,8 +130,7 @@ static void look_at_limits(struct doctor *d)
 		    arena_printf(&d->arena, "%lld MiB of addresses for each process",
 		                 (long long)(x.memory_bytes >> 20)),
 		    "ulimit -v unlimited, unless it is meant for trainers; `memory:` limits these");
-	if ((x.files < 0 || x.files >= FEW_FILES) && (x.processes < 0 || x.processes >= FEW_PROCESSES) &&
-	    x.memory_bytes < 0)
+	if (d->n == before)
 		say(d, "limits", false, "open files, processes, memory: enough", NULL);
 }
 

@@ -358,12 +358,11 @@ static int be_rank(const struct run_options *o, struct fault *f)
 	return status < 0 ? (int)f->code : status;
 }
 
-/* srun without PMIx starts n copies that know nothing of each other: each would be a run of its own. */
 static int check_launch(struct fault *f)
 {
-	const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+	const char *tasks = launch_copies();
 
-	if (!wire_launched() && tasks && atol(tasks) > 1)
+	if (!wire_launched() && tasks)
 		return fault_set(
 		    f, FAULT_USAGE,
 		    "srun started %s copies that cannot see each other: use `srun --mpi=pmix`, or mpirun",

@@ -559,16 +559,6 @@ static int on_finished(struct leader *l, uint32_t from, const struct msg_finishe
 }
 
 /* At once: it needs no commit, and a worker that is not answered gives up what it has. */
-static int on_beat(struct leader *l, uint32_t from, const struct msg *m, struct fault *f)
-{
-	struct bytes b = {0};
-	int bad = !l->kept && roster_beat(l->roster, from) && !msg_encode(&b, m) &&
-	          wire_send(l->c.wire, from, b.data, b.len, f);
-
-	bytes_finish(&b);
-	return bad ? -1 : 0;
-}
-
 static int on_recalled(struct leader *l, uint32_t from, const struct msg_lease *m, struct fault *f)
 {
 	struct unit_view u;
@@ -594,7 +584,7 @@ static int on_message(struct leader *l, uint32_t from, const struct msg *m, stru
 	case MSG_FINISHED:
 		return on_finished(l, from, &m->u.finished, f);
 	case MSG_BEAT:
-		return on_beat(l, from, m, f);
+		return l->kept ? 0 : stand_in_answer(l->c.wire, l->roster, from, m, f);
 	case MSG_RECALLED:
 		return on_recalled(l, from, &m->u.lease, f);
 	default:

@@ -26,14 +26,13 @@ struct stand_in {
 	struct arena scratch;
 };
 
-static void answer(struct stand_in *x, uint32_t to, const struct msg *beat)
+int stand_in_answer(struct wire *w, struct roster *r, uint32_t to, const struct msg *beat, struct fault *f)
 {
 	struct bytes b = {0};
-	struct fault unsent;
+	int bad = roster_beat(r, to) && !msg_encode(&b, beat) && wire_send(w, to, b.data, b.len, f);
 
-	if (roster_beat(x->roster, to) && !msg_encode(&b, beat))
-		wire_send(x->wire, to, b.data, b.len, &unsent); /* then rank 0 will find the same */
 	bytes_finish(&b);
+	return bad ? -1 : 0;
 }
 
 /* True: there is more in it than beats. */
@@ -50,7 +49,7 @@ static bool answer_beats(struct stand_in *x, uint32_t from, const unsigned char 
 	while (!r && (r = msg_next(&it, &x->scratch, &m, &f)) == 1) {
 		r = 0;
 		if (m.kind == MSG_BEAT)
-			answer(x, from, &m);
+			stand_in_answer(x->wire, x->roster, from, &m, &f); /* rank 0 will find the same */
 		else
 			more = true;
 	}

@@ -322,6 +322,13 @@ void launch_lead(void)
 		host_write_file(path, text, (size_t)n, &f);
 }
 
+const char *launch_copies(void)
+{
+	const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+
+	return tasks && atol(tasks) > 1 ? tasks : NULL;
+}
+
 bool launch_recovers(void)
 {
 	const char *set = getenv(recovery[0].variable);
