@@ -98,7 +98,8 @@ static void put_no_metric(struct bytes *out, const struct ending *e)
 	if (e->others)
 		text_putf(out, "; it reported %s", e->others);
 	else
-		text_put(out, "; it reported no metric at all");
+		text_putf(out, "; it reported no metric at all (a line `@metric %s=0.1` would be one)",
+		          metric_of(e));
 }
 
 static void put_bad_metric(struct bytes *out, const struct ending *e)

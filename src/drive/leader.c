@@ -99,6 +99,7 @@ struct leader {
 	uint32_t nfailures;
 	struct actions acts; /* of one step, its memory used again by the next of the same turn */
 	uint32_t last_failed_unit;
+	enum reason last_failed_reason;
 	char last_tail[LAST_TAIL + 1];
 };
 
@@ -241,10 +242,27 @@ static int tell_node(struct leader *l, const struct action *a, struct fault *f)
 	           : 0;
 }
 
+/* The last attempt that failed, and what it wrote: for the end of the run. */
+static void keep_failed(struct leader *l, const struct record *r)
+{
+	const struct msg_finished *m = l->ledger.finished;
+	enum reason why = r->fact.reason;
+	size_t n;
+
+	if (r->kind != RECORD_END || !m || why == REASON_NONE || why > REASON_SPAWN)
+		return;
+	l->last_failed_unit = r->unit;
+	l->last_failed_reason = why;
+	n = m->tail_bytes < LAST_TAIL ? m->tail_bytes : LAST_TAIL;
+	memcpy(l->last_tail, m->tail + (m->tail_bytes - n), n);
+	l->last_tail[n] = 0;
+}
+
 static int act(struct leader *l, const struct action *a, struct fault *f)
 {
 	switch (a->kind) {
 	case ACTION_RECORD:
+		keep_failed(l, &a->record);
 		proposer_note(&l->proposer, &a->record);
 		return ledger_put(&l->ledger, &a->record, f);
 	case ACTION_WANT:
@@ -524,15 +542,6 @@ static int on_output(struct leader *l, uint32_t from, const struct msg_output *m
 	                        m->bytes, m->skipped_bytes, f);
 }
 
-static void keep_tail(struct leader *l, const struct msg_finished *m)
-{
-	size_t n = m->tail_bytes < LAST_TAIL ? m->tail_bytes : LAST_TAIL;
-
-	l->last_failed_unit = m->unit;
-	memcpy(l->last_tail, m->tail + (m->tail_bytes - n), n);
-	l->last_tail[n] = 0;
-}
-
 static void ended(struct leader *l, uint32_t worker)
 {
 	if (l->out[worker].given)
@@ -549,8 +558,6 @@ static int on_finished(struct leader *l, uint32_t from, const struct msg_finishe
 		return 0;
 	if (ledger_begin(&l->ledger, f) || ledger_judge(&l->ledger, m->unit, m, &e.result, f))
 		return -1;
-	if (m->reason != REASON_NONE && m->reason != REASON_REQUEUE)
-		keep_tail(l, m);
 	ended(l, from);
 	l->ledger.finished = m;
 	bad = step(l, &e, f);
@@ -1015,7 +1022,9 @@ static void explain(struct leader *l)
 		fault_set(&l->verdict, FAULT_NONE, "stopped: the study's `stop: time` is reached");
 	if (l->verdict.code != FAULT_UNITS || !l->last_failed_unit)
 		return;
-	fprintf(stderr, "ranksweep: unit %u failed; the end of its output:\n", l->last_failed_unit);
+	fprintf(stderr,
+	        "ranksweep: unit %u failed (%s), `ranksweep show` tells how; the end of its output%s\n",
+	        l->last_failed_unit, reason_text(l->last_failed_reason), *l->last_tail ? ":" : " is empty");
 	quote(l->last_tail);
 }
 

@@ -62,6 +62,10 @@ exits "it stops" 1 timeout 60 mpirun -n 3 "$rs" run alike.yaml --progress none
 like "says which error" "$(cat err)" "exit.* 9"
 like "and shows the end of stderr" "$(cat err)" "cannot find the module"
 like "after few attempts" "$(sql alike.db 'select count(*) from attempts')" "^1[0-9]$"
+echo 'echo "err=$1"' >alike.sh
+exits "so does one that exits with 0 and reports nothing" 1 timeout 60 mpirun -n 3 "$rs" run alike.yaml --progress none
+like "says what is missing" "$(cat err)" "failed alike .no_metric"
+like "and shows what it wrote instead" "$(cat err)" "\\| err="
 echo 'echo "@metric err=$1"' >alike.sh
 exits "mended, the same command finishes" 0 timeout 60 mpirun -n 3 "$rs" run alike.yaml --progress none
 is "all of it" "$(sql alike.db "select state, count(*) from units group by 1")" "done|60"

@@ -39,7 +39,8 @@ static const struct {
     {{.phase = &limited, .reason = "stall", .signal = 15},
      "it wrote nothing for its `stall` of 1.5s, so it was stopped"},
     {{.phase = &plain, .reason = "no_metric"},
-     "it ended with status 0 without a value of `err`; it reported no metric at all"},
+     "it ended with status 0 without a value of `err`; it reported no metric at all "
+     "(a line `@metric err=0.1` would be one)"},
     {{.phase = &plain, .reason = "no_metric", .others = "loss, acc"},
      "it ended with status 0 without a value of `err`; it reported loss, acc"},
     {{.phase = &plain, .reason = "bad_metric", .has_value = true, .value = -INFINITY},
