@@ -98,6 +98,7 @@ struct plan_group {
 	uint32_t first_combo, ncombos;
 	uint32_t proposed; /* next k */
 	uint32_t asked;    /* proposals asked for and not answered yet */
+	int64_t asked_ms;  /* when */
 	uint32_t next_ask; /* list of groups to ask proposals for */
 	uint32_t *combos;  /* `total`: in canonical order, filled when the group is complete; else NULL */
 	uint32_t *recent;  /* reproducible: the last trials by k modulo the lag, 0: gone; else NULL */

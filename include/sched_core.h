@@ -51,7 +51,8 @@ struct need {
 	uint32_t recalls;     /* RECALLs without answer */
 	/* Searches that learn, whose next trial would be ready: asked for it when there is room for it. */
 	uint32_t first_hungry, last_hungry;
-	uint64_t asked; /* what they were asked for and have not answered */
+	uint64_t asked;        /* what they were asked for and have not answered */
+	double answer_seconds; /* how long they take: moving average */
 };
 
 /* A live attempt. Its capacity is taken unless it is held ahead of need. */
@@ -345,6 +346,8 @@ void sched_feed(struct sched *s);
 /* Ask for n; n answers came, or are not waited for any more. */
 void sched_want(struct sched *s, uint32_t group, uint32_t n);
 void sched_unask(struct sched *s, struct plan_group *g, uint32_t n);
+/* It took so long as it was asked ago. */
+void sched_answered(struct sched *s, const struct plan_group *g);
 /* Could a trial of this parent combination start? Of any of the group, now or later? */
 bool sched_combo_ready(const struct sched *s, uint32_t combo);
 bool sched_group_alive(const struct sched *s, uint32_t group);

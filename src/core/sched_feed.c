@@ -1,15 +1,24 @@
 /* feed: searches that learn get to know as much as possible before they propose a trial. So they are not
  * asked for all their trials at once, like the others, but for one when there is room for it: a worker that
- * has nothing else to do, or, where units are so short that a round trip shows, one that may hold a unit
- * ahead of need.
+ * has nothing else to do, or one that may hold a unit ahead of need, where waiting would show.
+ *
+ * Where would it? Where units are so short that a round trip does: then every worker may hold one. Where a
+ * model takes its time: a worker that waited for its answer each time would lose that, again and again, and
+ * one trial that is there when it is needed spares it. What is asked ahead of need knows one result less, and
+ * that costs a search about one trial, once. So it pays when the waiting of some hundred trials is longer
+ * than a trial, and does not for units that are long beside the answer.
  *
  * A group whose next trial could start is hungry, and in the list of its phase's need. When it is asked it
  * leaves the list; its answer brings it back. One whose parents are not done yet is in no list: a parent's
  * unit that ends brings it there. So a step costs as much as it asks for, whatever the number of groups. */
 #include "sched_core.h"
 
+#include <math.h>
+
 /* Units shorter than this are asked for ahead of need. */
 static const double short_seconds = 0.25;
+/* And a few where an answer takes a larger part of a unit. */
+static const double wait_share = 0.01;
 
 static struct need *need_of_group(const struct sched *s, const struct plan_group *g)
 {
@@ -173,6 +182,7 @@ void sched_want(struct sched *s, uint32_t group, uint32_t n)
 	struct action *a = sched_action(s, ACTION_WANT);
 
 	g->asked = n;
+	g->asked_ms = s->now_ms;
 	s->asked += n;
 	if (search_learns(s->study->phases[s->plan.instances[g->instance].phase].search))
 		need_of_group(s, g)->asked += n;
@@ -186,6 +196,15 @@ void sched_unask(struct sched *s, struct plan_group *g, uint32_t n)
 	s->asked -= n;
 	if (search_learns(s->study->phases[s->plan.instances[g->instance].phase].search))
 		need_of_group(s, g)->asked -= n;
+}
+
+void sched_answered(struct sched *s, const struct plan_group *g)
+{
+	double seconds = (double)(s->now_ms - g->asked_ms) / 1000.0;
+	struct need *n = need_of_group(s, g);
+
+	if (search_learns(s->study->phases[s->plan.instances[g->instance].phase].search))
+		n->answer_seconds += (seconds - n->answer_seconds) * 0.25;
 }
 
 /* There are units that no worker can hold: no more of them are needed to say so. */
@@ -226,14 +245,39 @@ bool sched_hungry(const struct sched *s)
 	return false;
 }
 
+static uint64_t held_ahead(const struct sched *s, const struct need *n)
+{
+	uint64_t held = 0;
+
+	for (uint32_t i = 0; i < s->study->nphases; i++)
+		if (&s->needs[s->phases[i].need] == n)
+			held += s->phases[i].held;
+	return held;
+}
+
+/* Units to be there before a worker has room: of slow answers twice as many as workers come to have room
+ * during one, and one more. */
+static uint64_t ahead_of_need(const struct sched *s, const struct need *n)
+{
+	uint64_t spare = n->lists[LIST_SPARE].count, held = held_ahead(s, n);
+	double slots = (double)s->cpus_up / n->cpus, few;
+
+	if (s->recent_seconds < short_seconds)
+		return spare;
+	if (n->answer_seconds < wait_share * s->recent_seconds)
+		return 0;
+	few = 1 + floor(2 * slots * n->answer_seconds / s->recent_seconds);
+	if (few >= (double)(held + spare))
+		return spare;
+	return few > (double)held ? (uint64_t)few - held : 0;
+}
+
 /* How many more units of this need would find a place. Where no worker is large enough one is asked for all
  * the same, so that it can be said. */
 static uint64_t room(const struct sched *s, const struct need *n)
 {
-	uint64_t free_ones = n->lists[LIST_FREE].count;
+	uint64_t free_ones = n->lists[LIST_FREE].count + ahead_of_need(s, n);
 
-	if (s->recent_seconds < short_seconds)
-		free_ones += n->lists[LIST_SPARE].count;
 	if (!n->able && s->workers_up)
 		free_ones = 1;
 	return free_ones > n->asked ? free_ones - n->asked : 0;

@@ -76,6 +76,7 @@ void sched_propose(struct sched *s, const struct event *e)
 		return;
 	if (!e->values && s->study->phases[s->plan.instances[g->instance].phase].space.nparams)
 		return;
+	sched_answered(s, g);
 	sched_unask(s, g, 1);
 	combo = plan_group_combo(&s->plan, e->group, e->parent);
 	if (plan_combo(&s->plan, combo)->open)

@@ -699,9 +699,10 @@ static int propose(struct leader *l, struct fault *f)
 
 		if (r <= 0)
 			return r < 0 ? search_failed(l, f) : 0;
+		l->now_ms = host_monotonic_ms();
 		if (step(l, &e, f))
 			return -1;
-		if (host_monotonic_ms() >= until_ms)
+		if (l->now_ms >= until_ms)
 			break;
 	}
 	return 0;

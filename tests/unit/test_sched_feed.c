@@ -167,6 +167,55 @@ static void short_units_are_proposed_ahead(void **state)
 	run_finish(r);
 }
 
+/* Both workers end a unit of about this length, and the search takes its time for each answer. */
+static void round_of(struct run *r, int64_t unit_ms, int64_t answer_ms)
+{
+	for (uint32_t w = 0; w < 2; w++) {
+		uint32_t unit = 0, n = sched_unit_count(r->sched);
+		struct unit_view v;
+
+		for (uint32_t u = n; u > 0; u--) {
+			sched_unit(r->sched, u, &v);
+			if (v.live && v.worker == w)
+				unit = u; /* the oldest is the one that runs */
+		}
+		r->now_ms += unit_ms / 2;
+		r->answering = true;
+		done(r, unit, 0.5);
+		for (; r->answered < r->nwants; r->answered++) {
+			r->now_ms += answer_ms;
+			answer(r, r->wants[r->answered].group, r->wants[r->answered].n);
+		}
+		r->answering = false;
+	}
+}
+
+static uint32_t ahead_after_rounds(int64_t unit_ms, int64_t answer_ms)
+{
+	struct run *r = run_new();
+	uint32_t rounds = 30, ahead;
+
+	learning(r, "a", 1000);
+	start(r, 1);
+	up(r, 0, 1);
+	up(r, 1, 1);
+	for (uint32_t i = 0; i < rounds; i++)
+		round_of(r, unit_ms, answer_ms);
+	ahead = sched_trial_count(r->sched) - 2 * rounds - 2;
+	run_finish(r);
+	return ahead;
+}
+
+/* So that no worker waits for a model: but no further ahead than that, and not where waiting is nothing. */
+static void slow_searches_are_asked_ahead(void **state)
+{
+	(void)state;
+	assert_int_equal(ahead_after_rounds(4000, 100), 1);
+	assert_int_equal(ahead_after_rounds(1000, 600), 2);
+	assert_int_equal(ahead_after_rounds(60000, 100), 0);
+	assert_int_equal(ahead_after_rounds(4000, 1), 0);
+}
+
 static void of_a_total_only_ready_parents(void **state)
 {
 	struct run *r = run_new();
@@ -280,6 +329,7 @@ int main(void)
 	    cmocka_unit_test(below_a_dead_parent_all_is_blocked),
 	    cmocka_unit_test(no_worker_is_large_enough),
 	    cmocka_unit_test(short_units_are_proposed_ahead),
+	    cmocka_unit_test(slow_searches_are_asked_ahead),
 	    cmocka_unit_test(of_a_total_only_ready_parents),
 	    cmocka_unit_test(what_a_search_learns),
 	    cmocka_unit_test(judged_by_what_comes_after),
