@@ -183,6 +183,20 @@ static int skip_parentheses(struct expand_reading *r)
 	return 0;
 }
 
+/* A range as shells write it. */
+static bool is_range(const char *s, const char *e)
+{
+	const char *dots = NULL;
+
+	for (const char *p = s; p < e; p++) {
+		if (*p == '.' && p + 1 < e && p[1] == '.' && p > s && !dots)
+			dots = p++;
+		else if (!isdigit((unsigned char)*p) && !(*p == '-' && (p == s || (dots && p == dots + 2))))
+			return false;
+	}
+	return dots && dots + 2 < e;
+}
+
 /* A value without quotes: a call of a domain, or a text. [s, e) without the blanks around; `call` is past the
  * parentheses that its name opens. */
 static int add_plain(struct expand_reading *r, struct list *l, const char *s, const char *e, const char *call)
@@ -191,6 +205,10 @@ static int add_plain(struct expand_reading *r, struct list *l, const char *s, co
 
 	if (s == e)
 		return expand_fail(r, s, "an empty value: write \"\" for an empty text");
+	if (is_range(s, e))
+		return expand_fail(r, s,
+		                   "%.*s is one text: for the numbers write int(A,B) (a text: quote it)",
+		                   (int)(e - s < 60 ? e - s : 60), s);
 	if (call == e) {
 		name = arena_strndup(r->arena, s, call_name(s));
 		if (domain_is_name(name, &near))
