@@ -83,15 +83,50 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+/* What other tools call it. */
+static const char *other_word(const char *name)
+{
+	static const struct {
+		const char *names, *verb;
+	} words[] = {{" resume continue start exec ", "run"},
+	             {" retry restart rerun ", "reset"},
+	             {" submit add enqueue ", "schedule"},
+	             {" ls jobs trials ", "list"},
+	             {" rm remove ", "delete"},
+	             {" top watch ", "monitor"},
+	             {" output cat ", "log"},
+	             {" validate lint plan ", "check"}};
+	char word[32];
+
+	snprintf(word, sizeof word, " %.28s ", name);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strstr(words[i].names, word))
+			return words[i].verb;
+	return NULL;
+}
+
+static bool means_stop(const char *name)
+{
+	return !strcmp(name, "stop") || !strcmp(name, "kill") || !strcmp(name, "pause") ||
+	       !strcmp(name, "quit");
+}
+
 static int no_verb(const char *name)
 {
-	const char *names[NVERBS], *near;
+	const char *names[NVERBS], *near = other_word(name);
 	struct fault f;
 
 	for (size_t i = 0; i < NVERBS; i++)
 		names[i] = verbs[i].name;
-	near = text_nearest(name, names, NVERBS);
-	if (near)
+	if (!near)
+		near = text_nearest(name, names, NVERBS);
+	if (means_stop(name))
+		fault_set(
+		    &f, FAULT_USAGE,
+		    "no verb `%s`: a run ends by ^C or TERM, and the same `run` goes on; for units there are "
+		    "`hold` and `cancel`",
+		    name);
+	else if (near)
 		fault_set(&f, FAULT_USAGE, "no verb `%s`; did you mean `%s`?", name, near);
 	else
 		fault_set(&f, FAULT_USAGE, "no verb `%s`; `ranksweep help` lists them", name);

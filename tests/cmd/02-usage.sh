@@ -14,6 +14,10 @@ done
 like "--version" "$("$rs" --version)" "^ranksweep [0-9]+\.[0-9]+"
 exits "an unknown verb" 64 "$rs" staus
 like "the nearest is named" "$(cat err)" "did you mean .status."
+exits "what others call it" 64 "$rs" resume s.yaml
+like "is understood" "$(cat err)" "did you mean .run."
+exits "nothing stops a run but a signal" 64 "$rs" stop
+like "and that is said" "$(cat err)" "TERM"
 for verb in watch serve; do
     exits "$verb is no verb yet" 64 "$rs" "$verb"
 done
