@@ -129,6 +129,7 @@ struct cube_ask {
 	int64_t trials;   /* how many there will be, 0: unknown */
 	uint32_t workers; /* that will be busy at a time; >= 1 */
 	double interval_seconds; /* between two questions, 0: unknown */
+	bool rungs;              /* most trials go no further than a rung, and are PENDING or GONE then */
 	struct arena *scratch;
 };
 

@@ -370,6 +370,44 @@ static void parents_that_are_not_ready_are_not_forgotten(void **state)
 	}
 }
 
+/* Of 50 points after 40 results that leave no doubt: how many are elsewhere. */
+static uint32_t far_from_the_best(const char *prune)
+{
+	struct fixture x;
+	char params[256];
+	uint32_t far = 0;
+
+	snprintf(params, sizeof params, "    params: {a: \"uniform(0, 1)\", b: \"uniform(0, 1)\"}\n%s",
+	         prune);
+	open(&x, SEARCH_AUTO, NULL, params);
+	for (int i = 0; i < 90; i++) {
+		double a, b;
+		uint32_t n;
+
+		assert_int_equal(ask(&x), SAMPLER_OK);
+		a = number(&x, 0);
+		b = number(&x, 1);
+		n = begin(&x);
+		if (i < 40)
+			learner_complete(x.learner, n, (a - 0.3) * (a - 0.3) + (b - 0.6) * (b - 0.6));
+		else
+			learner_gone(x.learner, n);
+		if (i >= 40)
+			far += fabs(a - 0.3) > 0.2 || fabs(b - 0.6) > 0.2;
+	}
+	finish(&x);
+	return far;
+}
+
+/* At a rung a point costs little, and many wait there for ever; those that come through, which alone are
+ * known, tell of their neighbourhood only. */
+static void on_rungs_it_goes_on_to_look_around(void **state)
+{
+	(void)state;
+	assert_true(far_from_the_best("    prune: {asha: {min: 1, max: 9, type: stop}}\n") >=
+	            far_from_the_best("") + 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +420,7 @@ int main(void)
 	    cmocka_unit_test(results_are_taken_back),
 	    cmocka_unit_test(asked_at_once_are_far_apart),
 	    cmocka_unit_test(asked_at_once_of_a_finite_space),
+	    cmocka_unit_test(on_rungs_it_goes_on_to_look_around),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
