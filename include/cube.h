@@ -60,7 +60,15 @@ static inline double cube_inside(double u)
 
 /* In order from best to worst: a complete value is better than a pruned one, a pruned one (the later step
  * first, then the value) than a failed one. */
-enum outcome { OUTCOME_PENDING, OUTCOME_COMPLETE, OUTCOME_PRUNED, OUTCOME_FAILED, OUTCOME_GONE };
+enum outcome {
+	OUTCOME_PENDING,
+	OUTCOME_COMPLETE,
+	OUTCOME_PRUNED,
+	OUTCOME_FAILED,
+	OUTCOME_GONE,
+	OUTCOME_PAUSED /* it waits at a rung, in most cases for ever: nothing is known, and nobody is at work
+	                */
+};
 
 struct observation {
 	const struct cell *cells; /* naxes */
@@ -80,7 +88,7 @@ struct history {
 	struct slab items;    /* struct observation */
 	uint32_t nended;      /* COMPLETE, PRUNED, FAILED */
 	uint32_t ncomplete;
-	uint32_t npending;
+	uint32_t npending, npaused;
 	uint32_t *ended; /* numbers in the order of their end */
 	uint32_t ended_cap;
 	/* The best ones, best first; of equals the one with the lower number. */
@@ -93,7 +101,8 @@ void history_init(struct history *h, struct arena *a, const struct axis *axes, u
 uint32_t history_begin(struct history *h, const struct cell *cells);
 /* What it is about to end with where there are several objectives: nobjectives values, which are copied. */
 void history_put_values(struct history *h, uint32_t number, const double *values);
-/* It ended, or (PENDING) goes on after all, or is GONE. A value that is not finite makes it FAILED. */
+/* It ended, or (PENDING) goes on after all, or is PAUSED, or GONE. A value that is not finite makes it
+ * FAILED. */
 void history_end(struct history *h, uint32_t number, enum outcome o, double value, double step);
 static inline const struct observation *history_at(const struct history *h, uint32_t number)
 {
@@ -129,7 +138,7 @@ struct cube_ask {
 	int64_t trials;   /* how many there will be, 0: unknown */
 	uint32_t workers; /* that will be busy at a time; >= 1 */
 	double interval_seconds; /* between two questions, 0: unknown */
-	bool rungs;              /* most trials go no further than a rung, and are PENDING or GONE then */
+	bool rungs;              /* most trials go no further than a rung, and are PAUSED or GONE then */
 	struct arena *scratch;
 };
 

@@ -35,6 +35,7 @@ void learner_complete_all(struct learner *l, uint32_t number, const double *valu
 void learner_pruned(struct learner *l, uint32_t number, double value, double step);
 void learner_failed(struct learner *l, uint32_t number);
 void learner_pending(struct learner *l, uint32_t number); /* it was reset: it will end anew */
+void learner_paused(struct learner *l, uint32_t number);  /* it waits at a rung */
 void learner_gone(struct learner *l, uint32_t number);
 /* What somebody else has found: values like a trial's (of ancestors those that are known), and what came of
  * them. It is no trial: the search may propose the same point. */

@@ -23,7 +23,7 @@ struct proposer_trial {
 	uint32_t room;   /* + 1; 0: no learner knows of it */
 	uint32_t number; /* there */
 	enum trial_end told;
-	double step; /* PRUNED: there */
+	double step; /* PRUNED, or it waits at a rung: there; else NaN */
 };
 
 void proposer_init(struct proposer *p, const struct study *s, const struct sched *sched,
@@ -152,13 +152,13 @@ static void tell(struct proposer *p, uint32_t trial)
 		end = TRIAL_COMPLETE; /* as good as known */
 	if (end == TRIAL_PRUNED && waited_at_rung(p, trial))
 		end = TRIAL_VOID;
-	if (end == t->told && !(step > t->step))
-		return;
+	if (end == t->told && !(isnan(t->step) ? !isnan(step) : step > t->step))
+		return; /* one that goes on from a rung stays what it was: there is nothing new */
 	t->told = end;
 	t->step = step;
 	switch (end) {
 	case TRIAL_OPEN:
-		learner_pending(l, t->number);
+		(isnan(step) ? learner_pending : learner_paused)(l, t->number);
 		break;
 	case TRIAL_COMPLETE:
 		tell_complete(p, trial, l, value);

@@ -113,6 +113,8 @@ void history_end(struct history *h, uint32_t number, enum outcome o, double valu
 		take_out(h, number);
 	} else if (x->outcome == OUTCOME_PENDING) {
 		h->npending--;
+	} else if (x->outcome == OUTCOME_PAUSED) {
+		h->npaused--;
 	}
 	if ((o == OUTCOME_COMPLETE || o == OUTCOME_PRUNED) && !isfinite(value))
 		o = OUTCOME_FAILED;
@@ -120,6 +122,7 @@ void history_end(struct history *h, uint32_t number, enum outcome o, double valu
 	x->value = o == OUTCOME_COMPLETE || o == OUTCOME_PRUNED ? value : 0;
 	x->step = o == OUTCOME_PRUNED && isfinite(step) ? step : 0;
 	h->npending += o == OUTCOME_PENDING;
+	h->npaused += o == OUTCOME_PAUSED;
 	if (!ended(o))
 		return;
 	h->ncomplete += o == OUTCOME_COMPLETE;

@@ -171,15 +171,15 @@ static void take_ended(const struct history *h, uint32_t n, struct sample *s)
 	s->nall = s->n;
 }
 
-/* The newest ones first, where there are too many. */
+/* The newest ones first, where there are too many. Those that are paused are points one has been to. */
 static void take_pending(const struct history *h, struct sample *s)
 {
-	uint32_t left = h->npending < GP_PENDING ? h->npending : GP_PENDING;
+	uint32_t all = h->npending + h->npaused, left = all < GP_PENDING ? all : GP_PENDING;
 
 	for (uint32_t i = history_count(h); i-- > 0 && left > 0;) {
 		const struct observation *o = history_at(h, i);
 
-		if (o->outcome != OUTCOME_PENDING)
+		if (o->outcome != OUTCOME_PENDING && o->outcome != OUTCOME_PAUSED)
 			continue;
 		s->o[s->nall++] = o;
 		left--;

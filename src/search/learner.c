@@ -258,6 +258,11 @@ void learner_pending(struct learner *l, uint32_t number)
 	history_end(&l->history, number, OUTCOME_PENDING, 0, 0);
 }
 
+void learner_paused(struct learner *l, uint32_t number)
+{
+	history_end(&l->history, number, OUTCOME_PAUSED, 0, 0);
+}
+
 void learner_gone(struct learner *l, uint32_t number)
 {
 	history_end(&l->history, number, OUTCOME_GONE, 0, 0);

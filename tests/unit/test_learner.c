@@ -408,6 +408,41 @@ static void on_rungs_it_goes_on_to_look_around(void **state)
 	            far_from_the_best("") + 5);
 }
 
+/* The next point when 40 trials more began, near the best one, and this came of
+ * them. */
+static double after_forty(void (*became)(struct learner *, uint32_t))
+{
+	struct fixture x;
+	double a;
+
+	open(&x, SEARCH_TPE, NULL, "    params: {a: \"uniform(0, 1)\"}\n");
+	for (int i = 0; i < 70; i++) {
+		uint32_t n;
+
+		assert_int_equal(ask(&x), SAMPLER_OK);
+		if (i >= 30) /* the same ones, whatever became of those before */
+			x.own[0].u.r = 0.25 + 0.002 * i;
+		a = number(&x, 0);
+		n = begin(&x);
+		if (i < 30)
+			learner_complete(x.learner, n, (a - 0.3) * (a - 0.3));
+		else
+			became(x.learner, n);
+	}
+	assert_int_equal(ask(&x), SAMPLER_OK);
+	a = number(&x, 0);
+	finish(&x);
+	return a;
+}
+
+/* To TPE, which takes who runs for a bad one, a trial that waits at a rung is nothing: it may be good. */
+static void what_waits_at_a_rung_is_not_taken_for_bad(void **state)
+{
+	(void)state;
+	assert_true(after_forty(learner_paused) == after_forty(learner_gone));
+	assert_true(after_forty(learner_paused) != after_forty(learner_pending));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +456,7 @@ int main(void)
 	    cmocka_unit_test(asked_at_once_are_far_apart),
 	    cmocka_unit_test(asked_at_once_of_a_finite_space),
 	    cmocka_unit_test(on_rungs_it_goes_on_to_look_around),
+	    cmocka_unit_test(what_waits_at_a_rung_is_not_taken_for_bad),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
