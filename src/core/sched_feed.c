@@ -259,13 +259,14 @@ static uint64_t held_ahead(const struct sched *s, const struct need *n)
  * during one, and one more. */
 static uint64_t ahead_of_need(const struct sched *s, const struct need *n)
 {
-	uint64_t spare = n->lists[LIST_SPARE].count, held = held_ahead(s, n);
+	uint64_t spare = n->lists[LIST_SPARE].count, held;
 	double slots = (double)s->cpus_up / n->cpus, few;
 
 	if (s->recent_seconds < short_seconds)
 		return spare;
 	if (n->answer_seconds < wait_share * s->recent_seconds)
 		return 0;
+	held = held_ahead(s, n);
 	few = 1 + floor(2 * slots * n->answer_seconds / s->recent_seconds);
 	if (few >= (double)(held + spare))
 		return spare;

@@ -565,7 +565,6 @@ static int on_finished(struct leader *l, uint32_t from, const struct msg_finishe
 	return bad;
 }
 
-/* At once: it needs no commit, and a worker that is not answered gives up what it has. */
 static int on_recalled(struct leader *l, uint32_t from, const struct msg_lease *m, struct fault *f)
 {
 	struct unit_view u;
@@ -590,7 +589,7 @@ static int on_message(struct leader *l, uint32_t from, const struct msg *m, stru
 		return on_output(l, from, &m->u.output, f);
 	case MSG_FINISHED:
 		return on_finished(l, from, &m->u.finished, f);
-	case MSG_BEAT:
+	case MSG_BEAT: /* at once: it needs no commit, and who is not answered gives up what it has */
 		return l->kept ? 0 : stand_in_answer(l->c.wire, l->roster, from, m, f);
 	case MSG_RECALLED:
 		return on_recalled(l, from, &m->u.lease, f);
