@@ -150,7 +150,9 @@ struct cube_search {
 	bool (*ask)(void *state, const struct cube_ask *q, double *u, uint32_t *parent);
 	void (*close)(void *state);
 };
-extern const struct cube_search tpe_search, gp_search, cmaes_search, nsga2_search, auto_search;
+/* gp_in_time is gp, or tpe where there is no time for gp. */
+extern const struct cube_search tpe_search, gp_search, gp_in_time_search, cmaes_search, nsga2_search,
+    auto_search;
 
 /* Did this trial stand on that parent, as far as the context tells? */
 bool cube_stands_on(const struct cube_ask *q, const struct observation *o, uint32_t parent);

@@ -85,7 +85,7 @@ struct learner *learner_new(const struct study *s, const struct study_phase *ph,
 {
 	static const struct cube_search *const searches[] = {[SEARCH_TPE] = &tpe_search,
 	                                                     [SEARCH_CMAES] = &cmaes_search,
-	                                                     [SEARCH_GP] = &gp_search,
+	                                                     [SEARCH_GP] = &gp_in_time_search,
 	                                                     [SEARCH_NSGA2] = &nsga2_search,
 	                                                     [SEARCH_AUTO] = &auto_search};
 	struct arena a = {0};
