@@ -784,6 +784,33 @@ static void pending_points_are_spread(void **state)
 	}
 }
 
+/* How far from a point the next one is, when this came of the trial there. */
+static double step_away(enum outcome o)
+{
+	struct run *r = malloc(sizeof *r);
+	double u[AXES_MAX], next[AXES_MAX];
+	uint32_t parent;
+
+	run_init(r, &on_branin);
+	go_on(r, 30);
+	assert_true(ask_with(r, r->state, r->k, u, &parent));
+	begin(r, u, parent);
+	history_end(&r->h, history_count(&r->h) - 1, o, 0, 0);
+	assert_true(ask_with(r, r->state, r->k - 1, next, &parent));
+	run_finish(r);
+	free(r);
+	return hypot(u[0] - next[0], u[1] - next[1]);
+}
+
+/* A trial that waits at a rung has been somewhere, as one that runs; one that is gone has not. */
+static void what_waits_at_a_rung_was_there(void **state)
+{
+	(void)state;
+	assert_true(step_away(OUTCOME_PAUSED) > 0.1);
+	assert_true(step_away(OUTCOME_PENDING) > 0.1);
+	assert_true(step_away(OUTCOME_GONE) < 0.1);
+}
+
 static double by_context(const struct cell *c)
 {
 	return fabs(at(c, 0) - at(c, 1)) + fabs(at(c, 1) - 0.75);
@@ -939,6 +966,7 @@ int main(void)
 	    cmocka_unit_test(gives_up_where_there_is_nothing),
 	    cmocka_unit_test(small_spaces_are_used_up),
 	    cmocka_unit_test(pending_points_are_spread),
+	    cmocka_unit_test(what_waits_at_a_rung_was_there),
 	    cmocka_unit_test(parents_are_chosen),
 	    cmocka_unit_test(answers_depend_on_history_only),
 	    cmocka_unit_test(any_values_will_do),

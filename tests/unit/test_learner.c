@@ -408,8 +408,7 @@ static void on_rungs_it_goes_on_to_look_around(void **state)
 	            far_from_the_best("") + 5);
 }
 
-/* The next point when 40 trials more began, near the best one, and this came of
- * them. */
+/* The next point when 40 trials more began, near the best one, and this came of them. */
 static double after_forty(void (*became)(struct learner *, uint32_t))
 {
 	struct fixture x;
