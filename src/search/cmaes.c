@@ -27,11 +27,19 @@
  * When a run has come to its end (no step is left, or there was no better value for long) the next one
  * starts at a point drawn anew with twice the lambda: A. Auger and N. Hansen, "A Restart CMA Evolution
  * Strategy With Increasing Population Size" (IPOP, CEC 2005). Trials that were under way then would pull it
- * back: they are left out.
+ * back: they are left out. A run ends too when the better half of a generation is all alike: there is nothing
+ * to choose between any more. That tells of a plateau, not of many local minima, and lambda stays.
  *
  * Choices, and numbers that are inactive in most trials, are no part of the distribution's draws: they are
  * drawn one by one from what the better trials have. So is the parent, where there are several: by how many
- * of the better trials have its context; the context is ignored otherwise.
+ * of the better trials have its context; the context is ignored otherwise. No choice becomes rare: as in R.
+ * Hamano et al., "CatCMA: Stochastic Optimization for Mixed-Category Problems" (GECCO 2024), each keeps a
+ * margin, here such that in other_choice of the draws, or more, some choice is not the favourite. Without it
+ * half of the runs on the table of small networks stayed with the choice of the first good trials. CatCMA has
+ * 0.27, for probabilities that move slowly. Measured: regret after 200 trials on six tasks with choices, 90
+ * seeds, 0.0071 with 0.27, 0.0079 with 0.375, 0.0094 with 0.45 (and more than twice that when all are drawn
+ * alike); core-seconds to a value that is in 3 rows of 768, raced, 180 seeds, in the mean 0.35, 0.31 and 0.28
+ * of Optuna's CMA-ES after 200 trials.
  *
  * Rejected: asking the caller's `place` for the cell of the mean (the fold would depend on a parent), instead
  * of taking it from a point of the generation that lies in it: when there is none, the axis is wide enough.
@@ -50,7 +58,7 @@ enum {
 	LAMBDA_MAX = 512,
 	BETTER_MAX = 25
 };
-static const double first_sd = 1.0 / 6, smallest_sd = 1e-7;
+static const double first_sd = 1.0 / 6, smallest_sd = 1e-7, other_choice = 0.375;
 
 struct cmaes {
 	struct arena home, arena; /* home holds this struct, arena all else */
@@ -65,12 +73,14 @@ struct cmaes {
 	uint32_t newest;    /* number of a trial */
 	uint32_t past;      /* trials up to this number do not belong to the run */
 	uint32_t runs;      /* begun */
+	uint32_t doublings; /* of lambda */
 	struct evolution e; /* of this run */
 	uint32_t *batch, nbatch;
 	double *x; /* lambda x d */
 	bool *same;
 	bool has_best;
 	uint32_t best, last_better; /* of this run: number, generation */
+	bool flat;                  /* its last generation was */
 };
 
 /* ---- runs -------------------------------------------------------------------------------------- */
@@ -90,7 +100,7 @@ static uint32_t lambda_of_run(const struct cmaes *s)
 
 	if (lambda < many)
 		lambda = many;
-	lambda <<= s->runs < 16 ? s->runs : 16;
+	lambda <<= s->doublings < 16 ? s->doublings : 16;
 	return lambda < LAMBDA_MAX ? (uint32_t)lambda : LAMBDA_MAX;
 }
 
@@ -112,6 +122,7 @@ static void begin_run(struct cmaes *s)
 	s->past = s->taken ? s->newest + s->workers : 0;
 	s->has_best = false;
 	s->last_better = 0;
+	s->flat = false;
 	s->runs++;
 }
 
@@ -214,11 +225,20 @@ static bool no_step_left(const struct cmaes *s)
 	return true;
 }
 
+/* The better half of the generation is all alike. */
+static bool is_flat(const struct cmaes *s)
+{
+	for (uint32_t k = 1; k < (s->nbatch + 1) / 2; k++)
+		if (!s->same[k])
+			return false;
+	return true;
+}
+
 static bool run_over(const struct cmaes *s)
 {
 	uint32_t patience = 40 + 30 * s->d / s->e.lambda;
 
-	return s->e.broken || s->e.generation - s->last_better > patience || no_step_left(s);
+	return s->flat || s->e.broken || s->e.generation - s->last_better > patience || no_step_left(s);
 }
 
 static void end_generation(struct cmaes *s)
@@ -229,9 +249,12 @@ static void end_generation(struct cmaes *s)
 	if (!s->e.broken)
 		keep_margins(s);
 	note_best(s);
+	s->flat = is_flat(s);
 	s->nbatch = 0;
-	if (run_over(s))
-		begin_run(s);
+	if (!run_over(s))
+		return;
+	s->doublings += !s->flat;
+	begin_run(s);
 }
 
 static void take(struct cmaes *s, uint32_t number)
@@ -284,7 +307,28 @@ static uint32_t draw_counted(struct rng *r, const double *weights, uint32_t n)
 	return i;
 }
 
-/* By how often the better trials have it, and half a time more (Jeffreys' prior). */
+static uint32_t count_choices(const struct history *h)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < h->nown; i++)
+		n += h->axes[i].kind == AXIS_CHOICE;
+	return n;
+}
+
+/* Weights become probabilities, of which none is small. */
+static void keep_choices(const struct cube_ask *q, double *weights, uint32_t levels)
+{
+	double sum = 0, others = 1 - pow(1 - other_choice, 1.0 / count_choices(q->h));
+	double least = fmin(others / fmax(1, levels - 1), 1.0 / levels);
+
+	for (uint32_t i = 0; i < levels; i++)
+		sum += weights[i];
+	for (uint32_t i = 0; i < levels; i++)
+		weights[i] = least + (1 - levels * least) * weights[i] / sum;
+}
+
+/* By how often the better trials have it, and half a time more (Jeffreys' prior); never rare. */
 static double draw_choice(const struct cube_ask *q, uint32_t axis, struct rng *r, double *weights)
 {
 	uint32_t levels = q->h->axes[axis].levels, n = count_better(q->h), chosen;
@@ -298,6 +342,7 @@ static double draw_choice(const struct cube_ask *q, uint32_t axis, struct rng *r
 		if (cell_active(c))
 			weights[cell_choice(c, levels)]++;
 	}
+	keep_choices(q, weights, levels);
 	chosen = draw_counted(r, weights, levels);
 	u = (chosen + rng_unit(r)) / levels;
 	return cube_inside(u);
