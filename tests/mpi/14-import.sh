@@ -2,8 +2,9 @@
 # import into a run that is going on: its search knows at once, and again after a resume.
 . tests/lib/tap.sh
 
-# A trial waits until its number is let through.
+# A trial waits until its number is let through. It takes so long that there is time for gp.
 cat >unit.sh <<'UNIT'
+sleep 0.1
 until [ "$(cat upto)" -ge "$RANKSWEEP_TRIAL" ]; do sleep 0.02; done
 awk -v x="$1" 'BEGIN { printf "@metric loss=%.17g\n", (x - 0.3) ^ 2 }'
 UNIT

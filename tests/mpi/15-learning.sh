@@ -5,8 +5,8 @@
 
 cat >bowl.sh <<'SH'
 #!/bin/bash
-# bowl.sh A B OFFSET: a parabola, after a time that nobody knows beforehand
-sleep 0.0$((RANDOM % 6))
+# bowl.sh A B OFFSET: a parabola, after a time that nobody knows beforehand, and that is long enough for gp
+sleep "0.$((10 + RANDOM % 10))"
 echo "@metric loss=$(awk "BEGIN { print ($1 - 0.3)^2 + ($2 - 0.6)^2 + $3 }")"
 SH
 chmod +x bowl.sh
