@@ -159,7 +159,9 @@ bool cube_stands_on(const struct cube_ask *q, const struct observation *o, uint3
 
 /* Point q->k of the scrambled Sobol sequence of this search over parent (where there are several) and own
  * axes: the first points of all models. One that is not feasible, or known, is replaced by the one `stride`
- * further on, so many times as there are tries; false when all are like that. */
+ * further on, so many times as there are tries; false when all are like that. CUBE_STRIDE is odd, so that
+ * the digits of the replacements differ from the first one on. */
+enum { CUBE_STRIDE = 4099, CUBE_TRIES = 200 };
 bool cube_startup(const struct cube_ask *q, uint32_t stride, uint32_t tries, double *u, uint32_t *parent);
 
 #endif

@@ -150,6 +150,10 @@ struct prune {
 	bool has_best; /* RACE: no value is better than `best` */
 	double best;
 };
+static inline bool prune_has_rungs(const struct prune *r)
+{
+	return r->rules & (PRUNE_ASHA | PRUNE_HYPERBAND);
+}
 
 struct capture {
 	const char *metric;

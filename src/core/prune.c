@@ -39,11 +39,6 @@ void pruner_init(struct pruner *p, struct arena *a)
 	slab_init(&p->units, a, sizeof(struct prune_unit));
 }
 
-static bool has_rungs(const struct prune *r)
-{
-	return r->rules & (PRUNE_ASHA | PRUNE_HYPERBAND);
-}
-
 static uint32_t brackets(const struct prune *r)
 {
 	/* the last rung is one of its own only if min * eta^n hits max */
@@ -57,7 +52,7 @@ static uint32_t brackets(const struct prune *r)
 void prune_field_init(struct pruner *p, struct prune_field *x, const struct study_phase *ph, uint32_t nfolds)
 {
 	const struct prune *r = ph->prune;
-	uint32_t n = has_rungs(r) ? brackets(r) * r->nrungs : 0;
+	uint32_t n = prune_has_rungs(r) ? brackets(r) * r->nrungs : 0;
 
 	*x = (struct prune_field){.rules = r, .maximize = ph->goal == GOAL_MAXIMIZE};
 	x->by_best = ph->report == REPORT_BEST;
@@ -272,7 +267,7 @@ void prune_note(struct pruner *p, const struct prune_place *x, uint32_t attempt,
 		if (look >= 0)
 			note_look(p, x, u, k, look, bad);
 	}
-	if (has_rungs(r) && !r->promote)
+	if (prune_has_rungs(r) && !r->promote)
 		note_rungs(p, x, u, bad);
 }
 
@@ -390,7 +385,7 @@ enum reason prune_judge(struct pruner *p, const struct prune_place *x)
 		return REASON_PERCENTILE;
 	if (r->rules & PRUNE_PATIENCE && u->step - u->improved_step >= (double)r->patience)
 		return REASON_PATIENCE;
-	if (has_rungs(r) && !r->promote && fails_rung(p, x, u))
+	if (prune_has_rungs(r) && !r->promote && fails_rung(p, x, u))
 		return prune_rung_reason(r);
 	return REASON_NONE;
 }

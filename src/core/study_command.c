@@ -301,7 +301,7 @@ static bool read_budget(struct reading *r, struct command_piece *p)
 	const struct prune *x = r->t->p.prune;
 
 	r->t->uses_budget = true;
-	if (x && x->rules & (PRUNE_ASHA | PRUNE_HYPERBAND)) {
+	if (x && prune_has_rungs(x)) {
 		p->kind = PIECE_BUDGET;
 		return true;
 	}

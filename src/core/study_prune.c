@@ -214,7 +214,7 @@ static void read_rungs(struct draft *d, struct draft_phase *t, const struct yaml
 	struct prune *r = t->prune;
 	const struct yaml_node *max = draft_entry(v, "max");
 
-	if (r->rules & (PRUNE_ASHA | PRUNE_HYPERBAND)) {
+	if (prune_has_rungs(r)) {
 		draft_error(d, v->key, "`asha` and `hyperband` both have rungs of their own: choose one");
 		return;
 	}

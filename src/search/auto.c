@@ -22,8 +22,7 @@ struct both {
 	void *gp, *tpe;
 };
 
-enum { GP_MOST_TRIALS = 400, GP_MOST_AXES = 20, SECOND_FROM = 30, SECOND_EVERY = 5 };
-enum { WIDE_FROM = 10, WIDE_STRIDE = 4099, WIDE_TRIES = 200 };
+enum { GP_MOST_TRIALS = 400, GP_MOST_AXES = 20, SECOND_FROM = 30, SECOND_EVERY = 5, WIDE_FROM = 10 };
 
 static void *both_open(void)
 {
@@ -66,7 +65,7 @@ static bool auto_ask(void *state, const struct cube_ask *q, double *u, uint32_t 
 	struct both *b = state;
 	bool second = q->h->nended >= SECOND_FROM && q->k % SECOND_EVERY == 0;
 
-	if (is_wide(q) && cube_startup(q, WIDE_STRIDE, WIDE_TRIES, u, parent))
+	if (is_wide(q) && cube_startup(q, CUBE_STRIDE, CUBE_TRIES, u, parent))
 		return true;
 	if (!second && gp_pays(q) && gp_has_time(q) && gp_search.ask(b->gp, q, u, parent))
 		return true;

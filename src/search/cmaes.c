@@ -80,7 +80,6 @@ struct cmaes {
 	bool *same;
 	bool has_best;
 	uint32_t best, last_better; /* of this run: number, generation */
-	bool flat;                  /* its last generation was */
 };
 
 /* ---- runs -------------------------------------------------------------------------------------- */
@@ -122,7 +121,6 @@ static void begin_run(struct cmaes *s)
 	s->past = s->taken ? s->newest + s->workers : 0;
 	s->has_best = false;
 	s->last_better = 0;
-	s->flat = false;
 	s->runs++;
 }
 
@@ -238,22 +236,24 @@ static bool run_over(const struct cmaes *s)
 {
 	uint32_t patience = 40 + 30 * s->d / s->e.lambda;
 
-	return s->flat || s->e.broken || s->e.generation - s->last_better > patience || no_step_left(s);
+	return s->e.broken || s->e.generation - s->last_better > patience || no_step_left(s);
 }
 
 static void end_generation(struct cmaes *s)
 {
+	bool flat;
+
 	sort_batch(s);
 	fill_points(s);
 	evolution_tell(&s->e, s->x, s->same);
 	if (!s->e.broken)
 		keep_margins(s);
 	note_best(s);
-	s->flat = is_flat(s);
+	flat = is_flat(s);
 	s->nbatch = 0;
-	if (!run_over(s))
+	if (!flat && !run_over(s))
 		return;
-	s->doublings += !s->flat;
+	s->doublings += !flat;
 	begin_run(s);
 }
 
@@ -307,19 +307,10 @@ static uint32_t draw_counted(struct rng *r, const double *weights, uint32_t n)
 	return i;
 }
 
-static uint32_t count_choices(const struct history *h)
+/* Weights become probabilities; those of all but the likeliest make `others` together, or more. */
+static void keep_choices(double others, double *weights, uint32_t levels)
 {
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < h->nown; i++)
-		n += h->axes[i].kind == AXIS_CHOICE;
-	return n;
-}
-
-/* Weights become probabilities, of which none is small. */
-static void keep_choices(const struct cube_ask *q, double *weights, uint32_t levels)
-{
-	double sum = 0, others = 1 - pow(1 - other_choice, 1.0 / count_choices(q->h));
+	double sum = 0;
 	double least = fmin(others / fmax(1, levels - 1), 1.0 / levels);
 
 	for (uint32_t i = 0; i < levels; i++)
@@ -329,7 +320,8 @@ static void keep_choices(const struct cube_ask *q, double *weights, uint32_t lev
 }
 
 /* By how often the better trials have it, and half a time more (Jeffreys' prior); never rare. */
-static double draw_choice(const struct cube_ask *q, uint32_t axis, struct rng *r, double *weights)
+static double draw_choice(const struct cube_ask *q, uint32_t axis, double others, struct rng *r,
+                          double *weights)
 {
 	uint32_t levels = q->h->axes[axis].levels, n = count_better(q->h), chosen;
 	double u;
@@ -342,7 +334,7 @@ static double draw_choice(const struct cube_ask *q, uint32_t axis, struct rng *r
 		if (cell_active(c))
 			weights[cell_choice(c, levels)]++;
 	}
-	keep_choices(q, weights, levels);
+	keep_choices(others, weights, levels);
 	chosen = draw_counted(r, weights, levels);
 	u = (chosen + rng_unit(r)) / levels;
 	return cube_inside(u);
@@ -417,6 +409,7 @@ struct drawing { /* of one ask */
 	struct rng rng;
 	double *z, *x;
 	double *choices; /* weights, for one axis at a time */
+	double others;   /* least probability, for one axis, of all but the favourite together */
 	double *parents; /* weights, or NULL */
 	double widest;   /* factor by which the distribution would cover the cube */
 	struct cell *at;
@@ -424,14 +417,18 @@ struct drawing { /* of one ask */
 
 static struct drawing begin_drawing(const struct cmaes *s, const struct cube_ask *q)
 {
-	uint32_t most = 0;
+	uint32_t most = 0, nchoices = 0;
 	struct drawing w = {0};
 	double sd = smallest_sd;
 
 	rng_seed(&w.rng, random_of(q->seed, q->k, UINT32_MAX));
 	for (uint32_t i = 0; i < q->h->nown; i++)
-		if (q->h->axes[i].kind == AXIS_CHOICE && q->h->axes[i].levels > most)
-			most = q->h->axes[i].levels;
+		if (q->h->axes[i].kind == AXIS_CHOICE) {
+			nchoices++;
+			most = q->h->axes[i].levels > most ? q->h->axes[i].levels : most;
+		}
+	if (nchoices)
+		w.others = 1 - pow(1 - other_choice, 1.0 / nchoices);
 	w.z = arena_array(q->scratch, s->d + 1, sizeof *w.z);
 	w.x = arena_array(q->scratch, s->d + 1, sizeof *w.x);
 	w.choices = arena_array(q->scratch, most + 1, sizeof *w.choices);
@@ -485,7 +482,7 @@ static void draw_point(const struct cmaes *s, const struct cube_ask *q, int try,
 		    s->nactive[i] < s->taken - s->taken / 2 ? draw_alone(q, s->axis[i], r) : w->x[i];
 	for (uint32_t i = 0; i < q->h->nown; i++)
 		if (q->h->axes[i].kind == AXIS_CHOICE)
-			u[i] = draw_choice(q, i, r, w->choices);
+			u[i] = draw_choice(q, i, w->others, r, w->choices);
 }
 
 static bool cmaes_ask(void *state, const struct cube_ask *q, double *u, uint32_t *parent)

@@ -341,11 +341,6 @@ static const struct cell *const *contexts_of(struct question *x)
 	return list;
 }
 
-static bool has_rungs(const struct study_phase *ph)
-{
-	return ph->prune && ph->prune->rules & (PRUNE_ASHA | PRUNE_HYPERBAND);
-}
-
 static bool ask_model(struct question *x)
 {
 	struct learner *l = x->l;
@@ -363,7 +358,7 @@ static bool ask_model(struct question *x)
 	                       .trials = q->phase->trials < INT64_MAX ? q->phase->trials : 0,
 	                       .workers = q->workers ? q->workers : 1,
 	                       .interval_seconds = q->interval_seconds,
-	                       .rungs = has_rungs(q->phase),
+	                       .rungs = q->phase->prune && prune_has_rungs(q->phase->prune),
 	                       .scratch = q->scratch};
 
 	return l->search->ask(l->state, &ask, u, &parent) && place_point(x, parent, u) && !point_known(x);

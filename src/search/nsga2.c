@@ -20,7 +20,7 @@
 
 #include <string.h>
 
-enum { MEMBERS_MIN = 10, MEMBERS_MAX = 50, TRIES = 200, STARTUP_TRIES = 200, STARTUP_STRIDE = 4099 };
+enum { MEMBERS_MIN = 10, MEMBERS_MAX = 50, TRIES = 200 };
 /* Measured on ZDT1 to 3, two shifted spheres and a mixed space, 200 trials, 30 seeds, by hypervolume: half of
  * what is crossed is taken over whole (without that much worse), a tenth of the trials live at a time, and
  * mutations go far; the paper's indices are for tens of thousands of trials. */
@@ -234,7 +234,7 @@ static bool nsga2_ask(void *state, const struct cube_ask *q, double *u, uint32_t
 
 	refresh(x, q);
 	if (x->n < x->size && q->h->nended < 2 * x->size)
-		return cube_startup(q, STARTUP_STRIDE, STARTUP_TRIES, u, parent);
+		return cube_startup(q, CUBE_STRIDE, CUBE_TRIES, u, parent);
 	if (x->n == 0)
 		return false;
 	rng_seed(&r, search_fold(q->seed, q->k));

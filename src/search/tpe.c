@@ -50,9 +50,6 @@ static const struct tuning {
     .kernels = {.prior_weight = 2, .sigma_joint = 0.2, .sigma_least = 0.01, .sigma_count = 1},
 };
 
-/* Startup points that did not work are replaced by far ones; odd, so that these differ in all digits. */
-enum { STARTUP_TRIES = 200, STARTUP_STRIDE = 4099 };
-
 /* ---- state: what is kept of the older points --------------------------------------------------- */
 struct kept {
 	double priority;
@@ -378,7 +375,7 @@ static bool tpe_ask(void *state, const struct cube_ask *q, double *u, uint32_t *
 	struct model m;
 
 	if (q->h->nended < tuning.startup)
-		return cube_startup(q, STARTUP_STRIDE, STARTUP_TRIES, u, parent);
+		return cube_startup(q, CUBE_STRIDE, CUBE_TRIES, u, parent);
 	refresh(t, q->h);
 	m = make_model(t, q);
 	return propose(&m, u, parent);
