@@ -136,7 +136,7 @@ struct msg_finished {
 	bool requeue;
 	int32_t spawn_errno;             /* reason spawn */
 	uint32_t pid;                    /* 0: no program ran */
-	int64_t started_ms, finished_ms; /* epoch */
+	int64_t started_ms, finished_ms; /* epoch; not negative */
 	double user_seconds, system_seconds;
 	uint64_t max_rss_kb;
 	/* objective over this attempt */

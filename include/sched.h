@@ -69,6 +69,7 @@ struct attempt_result {
 	double last, best;  /* the (first) one: last reported, best reported; may be NaN or infinite */
 	double best_step;   /* step of best; NaN when no step was given */
 	double more[OBJECTIVES_MORE]; /* the others, where there are several: last reported */
+	int64_t ran_ms;               /* its worker's word; taken within what was seen of it here */
 };
 
 /* What a user may ask for, on units named by their numbers.

@@ -58,9 +58,9 @@ struct need {
 /* A live attempt. Its capacity is taken unless it is held ahead of need. */
 struct slot {
 	uint32_t unit, lease, worker;
-	uint32_t prev, next;           /* of its worker: running or held, oldest first */
-	uint32_t held_prev, held_next; /* of its need: see newest_held */
-	int64_t started_ms;
+	uint32_t prev, next;             /* of its worker: running or held, oldest first */
+	uint32_t held_prev, held_next;   /* of its need: see newest_held */
+	int64_t assigned_ms, started_ms; /* started: as far as is known here, and at the latest */
 	bool held, started, recalling, cancelled;
 };
 struct slot_list {

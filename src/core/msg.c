@@ -448,7 +448,8 @@ static void get_finished(struct reader *r, struct arena *a, struct msg *m)
 	e->max_rss_kb = reader_u64(r);
 	get_summary(r, &e->objective);
 	e->tail = reader_blob(r, &e->tail_bytes);
-	if (reason >= REASON_TOLD_COUNT || e->tail_bytes > MSG_TAIL_MAX)
+	if (reason >= REASON_TOLD_COUNT || e->tail_bytes > MSG_TAIL_MAX || e->started_ms < 0 ||
+	    e->finished_ms < 0)
 		r->bad = true;
 }
 

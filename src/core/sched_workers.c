@@ -213,7 +213,7 @@ static uint32_t slot_open(struct sched *s, uint32_t unit, uint32_t worker, bool 
 	}
 	x = sched_slot(s, slot);
 	*x = (struct slot){.unit = unit, .lease = ++s->last_lease, .worker = worker, .held = held};
-	x->started_ms = s->now_ms;
+	x->assigned_ms = x->started_ms = s->now_ms;
 	slots_insert(s, held ? &w->held : &w->running, slot);
 	if (held)
 		recallable_add(s, slot);
@@ -443,11 +443,15 @@ void sched_started(struct sched *s, const struct event *e)
 	x->started_ms = s->now_ms;
 }
 
-static void observe(struct sched *s, uint32_t unit, int64_t started_ms)
+/* How long it took. Of its start was told at some time after it, with other news; it came after the
+ * assignment. */
+static void observe(struct sched *s, const struct slot *x, int64_t ran_ms)
 {
-	double seconds = (double)(s->now_ms - started_ms) / 1000.0;
+	int64_t least_ms = s->now_ms - x->started_ms, most_ms = s->now_ms - x->assigned_ms;
+	int64_t took_ms = ran_ms < least_ms ? least_ms : ran_ms > most_ms ? most_ms : ran_ms;
+	double seconds = (double)took_ms / 1000.0;
 
-	sched_observe(s, sched_phase_of(s, unit), seconds);
+	sched_observe(s, sched_phase_of(s, x->unit), seconds);
 	s->recent_seconds += (seconds - s->recent_seconds) * 0.1;
 	sched_refresh_critical(s);
 }
@@ -464,7 +468,7 @@ void sched_finished(struct sched *s, const struct event *e)
 	sched_end(s, was.unit, was.worker, &e->result, was.cancelled);
 	if (plan_unit(&s->plan, was.unit)->state == UNIT_DONE ||
 	    plan_unit(&s->plan, was.unit)->state == UNIT_PAUSED)
-		observe(s, was.unit, was.started_ms);
+		observe(s, &was, e->result.ran_ms);
 	promote_held(s, was.worker);
 	place_worker(s, was.worker, false);
 }
@@ -490,6 +494,7 @@ static void adopt_slot(struct sched *s, const struct slot *old)
 	s->last_lease = old->lease - 1;
 	slot = slot_open(s, old->unit, old->worker, old->held);
 	x = sched_slot(s, slot);
+	x->assigned_ms = old->assigned_ms;
 	x->started_ms = old->started_ms;
 	x->started = old->started;
 	if (recallable(x) && (old->recalling || old->cancelled))

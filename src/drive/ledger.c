@@ -590,7 +590,8 @@ int ledger_judge(struct ledger *g, uint32_t unit, const struct msg_finished *m, 
 	                               .has_value = m->objective.count > 0,
 	                               .last = m->objective.last,
 	                               .best = m->objective.best,
-	                               .best_step = m->objective.best_step};
+	                               .best_step = m->objective.best_step,
+	                               .ran_ms = m->finished_ms - m->started_ms};
 	if (p->metric && (u.fact.attempts > 1 || m->objective.overwritten) &&
 	    store_read_objective(g->store, unit, p->metric, p->goal == GOAL_MAXIMIZE, u.fact.attempts,
 	                         &out->has_value, &out->last, &out->best, &out->best_step, &out->new_step, f))

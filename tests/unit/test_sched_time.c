@@ -63,6 +63,61 @@ static void a_moment_less_is_too_little(void **state)
 	run_finish(r);
 }
 
+/* Of a unit that was assigned 1 s ago, and of whose start it was told 0.25 s ago. */
+static void heard_of_late(struct run *r, uint32_t unit, int64_t ran_ms)
+{
+	struct event e;
+
+	r->now_ms += 750;
+	e = about(r, EVENT_STARTED, unit);
+	send(r, &e);
+	r->now_ms += 250;
+	e = about(r, EVENT_FINISHED, unit);
+	e.result = (struct attempt_result){.has_value = true, .best_step = NAN, .ran_ms = ran_ms};
+	send(r, &e);
+}
+
+/* 9 units until 9 s; of what is then left, `left_ms`, may the next one take so much? */
+static bool is_started_after(int64_t ran_ms, int64_t left_ms)
+{
+	struct run *r = run_new();
+	bool yes;
+
+	gen_phase(r->gen, "a");
+	gen_random(r->gen, 100);
+	start_until(r, 9000 + left_ms, 0);
+	up(r, 0, 1);
+	for (uint32_t unit = 1; unit < 10; unit++)
+		heard_of_late(r, unit, ran_ms);
+	yes = !r->finished;
+	run_finish(r);
+	return yes;
+}
+
+/* Starts are told with other news, and may come late: how long it ran is its worker's word. */
+static void a_unit_takes_what_its_worker_says(void **state)
+{
+	(void)state;
+	assert_false(is_started_after(500, 499));
+	assert_true(is_started_after(500, 500));
+}
+
+/* But it ran since its start was told, and not before it was assigned. */
+static void that_word_is_held_against_what_was_seen(void **state)
+{
+	static const int64_t least[] = {INT64_MIN, -1, 0, 249}, most[] = {1001, INT64_MAX};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof least / sizeof *least; i++) {
+		assert_false(is_started_after(least[i], 249));
+		assert_true(is_started_after(least[i], 250));
+	}
+	for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+		assert_false(is_started_after(most[i], 999));
+		assert_true(is_started_after(most[i], 1000));
+	}
+}
+
 /* 10 s and 20 s in turn: their mean is 15 s, two standard deviations more are about 25 s. */
 static void a_wide_spread_wants_more_time(void **state)
 {
@@ -386,6 +441,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_cannot_end_is_not_started),
 	    cmocka_unit_test(a_moment_less_is_too_little),
+	    cmocka_unit_test(a_unit_takes_what_its_worker_says),
+	    cmocka_unit_test(that_word_is_held_against_what_was_seen),
 	    cmocka_unit_test(a_wide_spread_wants_more_time),
 	    cmocka_unit_test(a_wide_spread_starts_in_a_short_run),
 	    cmocka_unit_test(what_earlier_runs_took_is_known),
