@@ -27,7 +27,7 @@ int rank_open(struct rank *r, struct fault *f);
 int rank_work(struct rank *r, struct fault *f);
 /* Rank 0 cannot go on (a wrong study file): let the workers end. */
 void rank_dismiss(struct rank *r);
-/* broken: without waiting for ranks that may be dead. */
-void rank_close(struct rank *r, bool broken);
+/* broken: without waiting for ranks that may be dead. status: what this process is about to end with. */
+void rank_close(struct rank *r, bool broken, int status);
 
 #endif

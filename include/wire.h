@@ -45,9 +45,10 @@ int wire_wait(struct wire *w, struct pollfd *fds, nfds_t n, int64_t timeout_ms, 
 /* Next received frame, borrowed until the next call of wire_next or wire_wait: 1, or 0 when there is none
  * now. */
 int wire_next(struct wire *w, uint32_t *from, const unsigned char **frame, size_t *n);
-/* Try to get everything out for at most timeout_ms, then MPI_Finalize (under an alarm), unless a peer was
- * lost: then the process is to end without it. NULL is allowed. */
-void wire_close(struct wire *w, int64_t timeout_ms);
+/* Try to get everything out for at most timeout_ms, then MPI_Finalize, unless a peer was lost: then the
+ * process is to end without it. When that takes too long (a worker waits for rank 0 there, and for much
+ * longer than rank 0 for workers) the process ends with `status`. NULL is allowed. */
+void wire_close(struct wire *w, int64_t timeout_ms, int status);
 /* End the whole launch at once (MPI_Abort). */
 _Noreturn void wire_abort(int status);
 

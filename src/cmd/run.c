@@ -333,6 +333,7 @@ static int be_rank(const struct run_options *o, struct fault *f)
 {
 	int64_t job_end_ms = job_end(o); /* starts processes: before MPI_Init */
 	struct rank r;
+	bool broken;
 	int status;
 
 	if (rank_open(&r, f)) {
@@ -354,8 +355,10 @@ static int be_rank(const struct run_options *o, struct fault *f)
 		if (status && !launch_recovers())
 			wire_abort((int)f->code);
 	}
-	rank_close(&r, status < 0);
-	return status < 0 ? (int)f->code : status;
+	broken = status < 0;
+	status = broken ? (int)f->code : status;
+	rank_close(&r, broken, status);
+	return status;
 }
 
 static int check_launch(struct fault *f)

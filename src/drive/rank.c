@@ -193,7 +193,7 @@ void rank_dismiss(struct rank *r)
 	bytes_finish(&b);
 }
 
-void rank_close(struct rank *r, bool broken)
+void rank_close(struct rank *r, bool broken, int status)
 {
 	/* Rank 0 says its last word; what a worker that was told to stop has not sent yet, nobody reads. */
 	int64_t send_ms = r->info.rank == 0 ? CLOSE_SEND_MS : 0;
@@ -202,5 +202,5 @@ void rank_close(struct rank *r, bool broken)
 	worker_close(r->worker);
 	if (broken)
 		wire_lose(r->wire, 0);
-	wire_close(r->wire, send_ms);
+	wire_close(r->wire, send_ms, status);
 }

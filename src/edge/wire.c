@@ -40,7 +40,11 @@
 enum { TAG_LAST = 7, TAG_PART = 8 }; /* of a frame: its last part, one that others follow */
 /* Below the eager limits of shared memory (4096) and TCP (65536), with room for MPI's header. */
 enum { PART_LOCAL = 3840, PART_REMOTE = 32768 };
-enum { INIT_SECONDS = 300, FINALIZE_SECONDS = 10, SPINS = 50 };
+enum { INIT_SECONDS = 300, SPINS = 50 };
+/* Most launches let ranks meet in MPI_Finalize, and take one that ended before for one that failed. Rank 0
+ * comes last: it closes the database and prints the results before, which takes minutes on a slow disk. For a
+ * worker that does not come, which may be a dead one, it waits less long. */
+enum { FINALIZE_WORKER_SECONDS = 600, FINALIZE_LEADER_SECONDS = 60 };
 static const long sleep_min_ns = 10000, sleep_send_ns = 250000, sleep_busy_ns = 1000000,
                   sleep_idle_ns = 5000000, sleep_bell_ns = 100000000;
 
@@ -94,10 +98,12 @@ static void init_too_slow(int sig)
 	_exit(69);
 }
 
+static volatile sig_atomic_t status_too_slow;
+
 static void finalize_too_slow(int sig)
 {
 	(void)sig;
-	_exit(0);
+	_exit(status_too_slow);
 }
 
 static void alarm_in(unsigned seconds, void (*handler)(int))
@@ -588,7 +594,7 @@ static void flush(struct wire *w, int64_t timeout_ms)
 		nanosleep(&nap, NULL);
 }
 
-void wire_close(struct wire *w, int64_t timeout_ms)
+void wire_close(struct wire *w, int64_t timeout_ms, int status)
 {
 	if (!w)
 		return;
@@ -601,7 +607,8 @@ void wire_close(struct wire *w, int64_t timeout_ms)
 		MPI_Request_free(&w->recv);
 	}
 	if (!w->info.single) {
-		alarm_in(FINALIZE_SECONDS, finalize_too_slow);
+		status_too_slow = status;
+		alarm_in(w->info.rank ? FINALIZE_WORKER_SECONDS : FINALIZE_LEADER_SECONDS, finalize_too_slow);
 		MPI_Finalize();
 		alarm(0);
 	}

@@ -234,7 +234,7 @@ static void rank_main(void)
 		if (!w.ending && !w.leader_done && !w.troubled && w.ranks[0].alive)
 			wrong("rank %u fails: %s", me, f.text);
 	}
-	rank_close(&x->r, broken);
+	rank_close(&x->r, broken, 0);
 	tell("rank %u is over", me);
 	x->alive = false;
 	switch_to_main(true);
