@@ -28,7 +28,7 @@ size_t text_duration(char buf[TEXT_NUMBER], int64_t ms);
 
 /* Damerau-Levenshtein distance, bounded by cap (returns cap when larger). */
 size_t text_distance(const char *a, const char *b, size_t cap);
-/* The nearest of n words to `s`, or NULL when none is near enough to be meant. */
+/* The nearest of n words to `s`, or NULL when none is near enough to be meant: half of it is the same. */
 const char *text_nearest(const char *s, const char *const *words, size_t n);
 
 /* Length of the valid UTF-8 sequence at s (n > 0 bytes), or 0 (RFC 3629: no overlong forms, no surrogates).

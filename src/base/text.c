@@ -313,13 +313,13 @@ size_t text_distance(const char *a, const char *b, size_t cap)
 
 const char *text_nearest(const char *s, const char *const *words, size_t n)
 {
-	size_t limit = strlen(s) / 3 + 2, best = limit;
+	size_t len = strlen(s), limit = len / 3 + 2, best = limit;
 	const char *found = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t d = text_distance(s, words[i], limit);
+		size_t d = text_distance(s, words[i], limit), own = strlen(words[i]);
 
-		if (d < best && d < strlen(words[i])) {
+		if (d < best && 2 * d <= (own > len ? own : len)) {
 			best = d;
 			found = words[i];
 		}

@@ -234,6 +234,10 @@ static void test_nearest(void **state)
 
 	(void)state;
 	assert_string_equal(text_nearest("timout", words, 4), "timeout");
+	/* one letter of three is no likeness */
+	assert_null(text_nearest("foo", (const char *const[]){"log"}, 1));
+	assert_string_equal(text_nearest("lg", (const char *const[]){"log"}, 1), "log");
+	assert_string_equal(text_nearest("parameters", (const char *const[]){"params"}, 1), "params");
 	assert_string_equal(text_nearest("retreis", words, 4), "retries");
 	assert_null(text_nearest("zzzzzz", words, 4));
 	assert_int_equal(text_distance("ab", "ba", 9), 1);
