@@ -33,7 +33,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COMMIT_DELAY_MS = 8, PREFETCH_SHORT = 32, SHORT_MS = 30 };
+enum { COMMIT_DELAY_MS = 8, PREFETCH_SHORT = 32, SHORT_MS = 40 };
 enum { TURN_FRAMES = 512, TURN_PROPOSALS = 250, PROPOSE_MS = 20 };
 enum { TOUCH_MS = 15000, LAST_TAIL = 1024, STOP_MARGIN_MS = 15000 };
 
