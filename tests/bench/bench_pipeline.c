@@ -40,6 +40,8 @@ static const struct variant variants[] = {
     {MLP, "random", 0, "", "trials: 2000\n    search: random"},
     {MLP, "cmaes", 0, "", "trials: 2000\n    search: cmaes"},
     {MLP, "cmaes_race", 0, "", "trials: 2000\n    search: cmaes\n    prune: {race: {best: 0}}"},
+    {MLP, "cmaes_asha_race", 0, "",
+     "trials: 2000\n    search: cmaes\n    prune: {asha: {min: 5, max: 20, eta: 2}, race: {best: 0}}"},
     {MLP, "median", 0, "", "trials: 2000\n    prune: {median: {}}"},
     {MLP, "asha", 0, "", "trials: 2000\n    prune: {asha: {max: 20, eta: 3}}"},
     {MLP, "asha_stop", 0, "", "trials: 2000\n    prune: {asha: {max: 20, eta: 3, type: stop}}"},
